@@ -1,0 +1,127 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// reply is an HTTP answer that was read to its end. The body is in a borrowed buffer.
+type reply struct {
+	status    int
+	mediaType string
+	body      []byte
+}
+
+// exchange sends one request and reads the whole answer into buf, so that the connection can be used
+// again. The error is a *TransportError.
+func (c *Client) exchange(ctx context.Context, method, target string, body []byte, buf *bytes.Buffer) (reply, error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, &TransportError{Err: err}
+	}
+	sent := newDelivery(c.http.Transport)
+	req, err := c.request(sent.trace(ctx), method, target, body)
+	if err != nil {
+		return reply{}, &TransportError{Err: quiet(ctx, err)}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return reply{}, &TransportError{MaybeSent: sent.maybeSent(err), Err: quiet(ctx, err)}
+	}
+	defer resp.Body.Close()
+
+	if err := c.read(resp, buf); err != nil {
+		return reply{}, &TransportError{MaybeSent: true, StatusCode: resp.StatusCode, Err: quiet(ctx, err)}
+	}
+	return reply{resp.StatusCode, mediaType(resp.Header), buf.Bytes()}, nil
+}
+
+func (c *Client) request(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.user != "" || c.password != "" {
+		req.SetBasicAuth(c.user, c.password)
+	}
+	return req, nil
+}
+
+func (c *Client) read(resp *http.Response, buf *bytes.Buffer) error {
+	if resp.ContentLength > c.maxAnswer {
+		return ErrTooLarge
+	}
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, c.maxAnswer+1))
+	if err != nil {
+		return err
+	}
+	if n > c.maxAnswer {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// judge returns the error for an HTTP answer whose body is not what was asked for: cause itself when
+// that is the daemon's *Error, otherwise a *TransportError by the status.
+func (c *Client) judge(rep reply, cause error) error {
+	var answer *Error
+	if errors.As(cause, &answer) {
+		c.noteAnswer()
+		return answer
+	}
+	if rep.isOwnFault() {
+		c.noteAnswer()
+		cause = badAnswer("the daemon could not read the request or its credentials")
+		return &TransportError{StatusCode: rep.status, Err: cause}
+	}
+	return &TransportError{
+		MaybeSent:  !rep.isRefusal() || errors.Is(cause, errForeignID),
+		StatusCode: rep.status,
+		Err:        fmt.Errorf("%w, content type %s", cause, rep.mediaType),
+	}
+}
+
+// isRefusal tells whether the request was turned down before any method ran.
+func (r reply) isRefusal() bool { return r.status >= 400 && r.status < 500 }
+
+// isOwnFault recognises the daemon's answer to a request that broke its parser. A proxy's own 500
+// looks different and leaves open what the daemon did.
+func (r reply) isOwnFault() bool {
+	text := string(r.body[:min(len(r.body), 1024)])
+	return r.status == http.StatusInternalServerError && r.mediaType == "text/plain" &&
+		strings.HasPrefix(text, "500 Internal Server Error") &&
+		strings.Contains(text, "Server got itself in trouble")
+}
+
+// mediaType is the content type without its parameters. It goes into error texts, hence the limits.
+func mediaType(h http.Header) string {
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || len(kind) > 60 {
+		return "unknown"
+	}
+	return kind
+}
+
+// maxPooled keeps a rare large answer from occupying memory for good.
+const maxPooled = 1 << 20
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func borrowBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func returnBuffer(buf *bytes.Buffer) {
+	if buf.Cap() > maxPooled {
+		return
+	}
+	buf.Reset()
+	buffers.Put(buf)
+}
