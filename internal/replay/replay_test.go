@@ -1,0 +1,94 @@
+package replay
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestLogReportsRepeatsOfTheLastHundred(t *testing.T) {
+	var l Log
+	update := func(i int) Fingerprint { return Of(fmt.Appendf(nil, "update %d", i)) }
+	require.False(t, l.Add(update(0)))
+	for i := 1; i < Size; i++ {
+		require.False(t, l.Add(update(i)))
+	}
+	require.True(t, l.Add(update(0)), "the 100th before it is remembered")
+	require.False(t, l.Add(update(Size)))
+	require.False(t, l.Add(update(1)), "101 updates ago is forgotten")
+	require.True(t, l.Add(update(0)))
+}
+
+func TestChainTellsEachItemOnce(t *testing.T) {
+	type step struct {
+		queue int
+		items []Fingerprint
+		fresh []bool
+	}
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"two queues say the same", []step{
+			{0, []Fingerprint{1, 2, 3}, []bool{true, true, true}},
+			{1, []Fingerprint{1, 2, 3}, []bool{false, false, false}},
+		}},
+		{"the second is ahead", []step{
+			{0, []Fingerprint{1, 2}, []bool{true, true}},
+			{1, []Fingerprint{1, 2, 3}, []bool{false, false, true}},
+			{0, []Fingerprint{3, 4}, []bool{false, true}},
+			{1, []Fingerprint{4}, []bool{false}},
+		}},
+		{"a repeated item is told again, once", []step{
+			{0, []Fingerprint{1, 2}, []bool{true, true}},
+			{1, []Fingerprint{1, 2}, []bool{false, false}},
+			{0, []Fingerprint{1}, []bool{true}},
+			{1, []Fingerprint{1, 2}, []bool{false, true}},
+			{0, []Fingerprint{2}, []bool{false}},
+		}},
+		{"a skipped append", []step{
+			{0, []Fingerprint{1, 2, 3}, []bool{true, true, true}},
+			{1, []Fingerprint{1, 3}, []bool{false, false}},
+			{1, []Fingerprint{4}, []bool{true}},
+			{0, []Fingerprint{4}, []bool{false}},
+		}},
+		{"a queue that began later", []step{
+			{0, []Fingerprint{1, 2, 1, 3}, []bool{true, true, true, true}},
+			{1, []Fingerprint{1, 3}, []bool{false, false}},
+			{1, []Fingerprint{2}, []bool{true}},
+			{0, []Fingerprint{2, 5}, []bool{false, true}},
+		}},
+		{"an answer without such items", []step{
+			{0, nil, nil},
+			{0, []Fingerprint{1}, []bool{true}},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c Chain
+			at := map[int]Position{}
+			for i, s := range tt.steps {
+				fresh, after := c.Merge(at[s.queue], s.items)
+				require.Equal(t, s.fresh, fresh, "step %d", i)
+				at[s.queue] = after
+			}
+		})
+	}
+}
+
+func TestChainForgetsButStaysInStep(t *testing.T) {
+	var c Chain
+	var slow, fast Position
+	for i := range 5 * chainSize {
+		fresh, after := c.Merge(fast, []Fingerprint{Fingerprint(i)})
+		require.Equal(t, []bool{true}, fresh)
+		fast = after
+		if i%3 == 0 {
+			_, slow = c.Merge(slow, []Fingerprint{Fingerprint(i)})
+		}
+	}
+	require.Less(t, len(c.items), 2*chainSize+1)
+	fresh, _ := c.Merge(slow, []Fingerprint{Fingerprint(5*chainSize - 1)})
+	require.Equal(t, []bool{false}, fresh)
+}
