@@ -1,0 +1,138 @@
+package wsconn
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWatchdog(t *testing.T) {
+	type step struct {
+		now, life time.Duration
+		want      verdict
+		wait      time.Duration
+	}
+	cases := map[string][]step{
+		"silent":                     {{20, 0, askPeer, 10}, {25, 0, wait, 5}, {30, 0, peerDead, 0}},
+		"answer":                     {{20, 0, askPeer, 10}, {30, 21, wait, 11}, {41, 21, askPeer, 10}, {51, 21, peerDead, 0}},
+		"answer in the same instant": {{20, 0, askPeer, 10}, {30, 20, wait, 10}},
+		"busy":                       {{20, 19, wait, 19}, {39, 38, wait, 19}},
+		"late check":                 {{90, 0, askPeer, 10}, {100, 0, peerDead, 0}},
+	}
+	for name, steps := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := watchdog{interval: 20, timeout: 10}
+			for _, s := range steps {
+				got, pause := w.check(s.now, s.life)
+				require.Equal(t, s.want, got, "at %d", s.now)
+				require.Equal(t, s.wait, pause, "at %d", s.now)
+			}
+		})
+	}
+}
+
+func TestWatchdogWithTimeoutLongerThanInterval(t *testing.T) {
+	w := watchdog{interval: 2, timeout: 9}
+	v, pause := w.check(2, 0)
+	require.Equal(t, askPeer, v)
+	require.EqualValues(t, 2, pause, "an answer may make the next question due before the timeout")
+	v, pause = w.check(4, 3)
+	require.Equal(t, wait, v)
+	require.EqualValues(t, 1, pause)
+}
+
+func TestCloseConnCutsStuckTLSFarewell(t *testing.T) {
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS()
+	serverCfg := srv.TLS.Clone()
+	clientCfg := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	srv.Close()
+	clientCfg.ServerName = "example.com"
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer server.Close()
+		shaken := make(chan error, 1)
+		go func() { shaken <- tls.Server(server, serverCfg).Handshake() }()
+		tc := tls.Client(client, clientCfg)
+		go func() { _, _ = tc.Read(make([]byte, 1)) }() // takes the session tickets
+		require.NoError(t, tc.Handshake())
+		require.NoError(t, <-shaken)
+		begun := time.Now()
+		closeConn(tc)
+		require.Equal(t, tlsCloseGrace, time.Since(begun))
+	})
+}
+
+// script answers with fixed bytes, whatever it is told.
+type script struct {
+	io.Reader
+	told bytes.Buffer
+}
+
+func (s *script) Write(p []byte) (int, error) { return s.told.Write(p) }
+
+func FuzzSOCKS5(f *testing.F) {
+	f.Add("\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00", "host:80", true)
+	f.Add("\x05\x02\x01\x00\x05\x00\x00\x03\x01h\x00\x00rest", "[::1]:80", true)
+	f.Add("\x05\x02\x01\x01", "1.2.3.4:80", true)
+	f.Add("\x05\x00\x05\x05\x00\x01", "host:x", false)
+	f.Add("\x05\xff", "", false)
+	f.Fuzz(func(t *testing.T, answer, addr string, login bool) {
+		var user *url.Userinfo
+		if login {
+			user = url.UserPassword("u", "hunter2")
+		}
+		rest := strings.NewReader(answer)
+		s := &script{Reader: rest}
+		err := socks5(s, addr, user)
+		if err != nil {
+			require.NotContains(t, err.Error(), "hunter2")
+			return
+		}
+		// Method, login, reply: nothing of the target's bytes may be taken.
+		require.LessOrEqual(t, len(answer)-rest.Len(), 2+2+4+1+255+2)
+		require.Contains(t, s.told.String(), "\x05\x01\x00")
+	})
+}
+
+func FuzzConnectAnswer(f *testing.F) {
+	f.Add("HTTP/1.1 200 OK\r\n\r\n")
+	f.Add("HTTP/1.1 407\r\n\r\n")
+	f.Add("HTTP/1.0 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello")
+	f.Add("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+	f.Add("\r\n")
+	f.Fuzz(func(t *testing.T, answer string) {
+		err := readConnectAnswer(strings.NewReader(answer), &http.Request{Method: http.MethodConnect})
+		if err == nil {
+			require.Contains(t, answer, "200")
+		}
+	})
+}
+
+func FuzzParseTarget(f *testing.F) {
+	for _, u := range []string{"ws://host", "wss://[::1%25eth0]:5/a?b#c", "http://u:p@host", "https://h:99999/", "ws://ü.example/%20", ":", "ws:x"} {
+		f.Add(u)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		to, err := parseTarget(raw)
+		if err != nil {
+			require.Equal(t, target{}, to)
+			return
+		}
+		require.Nil(t, to.http.User)
+		require.NotEmpty(t, to.host)
+		require.Equal(t, to.secure, strings.HasPrefix(to.ws, "wss://"))
+		_, _, err = net.SplitHostPort(to.addr)
+		require.NoError(t, err)
+	})
+}

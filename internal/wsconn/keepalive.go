@@ -1,0 +1,188 @@
+package wsconn
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// keepAlive sends every ping of the connection and watches for life. A deadline
+// per read would notice a dead peer too, but costs each message a timer; this
+// wakes up once per interval and asks how long ago the last frame was.
+func (c *Conn) keepAlive() {
+	var alarm *time.Timer
+	var alarmed <-chan time.Time
+	watch := watchdog{interval: c.cfg.PingInterval, timeout: c.cfg.PongTimeout}
+	if watch.interval > 0 {
+		alarm = time.NewTimer(watch.interval)
+		defer alarm.Stop()
+		alarmed = alarm.C
+		c.sendPing() // lets the connection prove itself early
+	}
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-c.closing:
+			return // Shutdown has its own clock
+		case <-c.pingNow:
+			c.sendPing()
+		case <-alarmed:
+			alarm.Reset(c.checkLife(&watch))
+		}
+	}
+}
+
+// checkLife does what the watchdog says and returns when to ask it again.
+func (c *Conn) checkLife(watch *watchdog) time.Duration {
+	now := time.Since(c.epoch)
+	verdict, wait := watch.check(now, c.life(now))
+	switch verdict {
+	case askPeer:
+		c.sendPing()
+	case peerDead:
+		c.endWithFarewell(ErrPongTimeout, websocket.CloseGoingAway)
+	}
+	return max(0, wait-(time.Since(c.epoch)-now))
+}
+
+// life is the last sign of life since epoch; the dial was one.
+func (c *Conn) life(now time.Duration) time.Duration {
+	life := time.Duration(c.lastFrame.Load())
+	if c.cfg.LastLife == nil {
+		return life
+	}
+	if t := c.cfg.LastLife(); !t.IsZero() {
+		life = max(life, min(t.Sub(c.epoch), now))
+	}
+	return life
+}
+
+// sendPing carries the number of the newest barrier, so that its pong opens that
+// one and all before it. It may wait behind a long Write, but never longer than
+// for a pong, so that the watchdog is not late.
+func (c *Conn) sendPing() {
+	c.mu.Lock()
+	payload := strconv.AppendUint(nil, c.lastPing, 10)
+	c.mu.Unlock()
+	deadline := time.Now().Add(min(c.cfg.WriteTimeout, c.cfg.PongTimeout))
+	err := c.ws.WriteControl(websocket.PingMessage, payload, deadline)
+	var timeout net.Error
+	switch {
+	case err == nil, errors.Is(err, websocket.ErrCloseSent):
+	case errors.As(err, &timeout) && timeout.Timeout():
+		// A peer that takes nothing may still send. If not, the watchdog sees it.
+	default:
+		// The socket is broken for writing. What has come is still to be read, the
+		// peer's close frame perhaps, which says why.
+		_ = c.ws.SetReadDeadline(time.Now().Add(c.cfg.PongTimeout))
+	}
+}
+
+// Ping sends a ping and waits for its pong. When it returns nil, every frame that
+// the peer had written before Ping was called has been read. It ends with ctx's
+// error, or with the connection's reason when that ends. A goroutine must be in
+// Read meanwhile, and it must not be this one.
+func (c *Conn) Ping(ctx context.Context) error {
+	number, passed, err := c.addBarrier()
+	if err != nil {
+		return err
+	}
+	defer c.removeBarrier(number)
+	select {
+	case c.pingNow <- struct{}{}:
+	default: // one that is due and not yet sent serves this call too
+	}
+	select {
+	case <-passed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.done:
+		select {
+		case <-passed:
+			return nil
+		default:
+			return c.ended()
+		}
+	}
+}
+
+func (c *Conn) addBarrier() (uint64, <-chan struct{}, error) {
+	if err := c.ended(); err != nil {
+		return 0, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastPing++
+	passed := make(chan struct{})
+	c.barriers[c.lastPing] = passed
+	return c.lastPing, passed, nil
+}
+
+func (c *Conn) removeBarrier(number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.barriers, number)
+}
+
+// passBarriers opens the barrier that the pong names and all before it: a peer
+// may answer only the latest of several pings (RFC 6455 section 5.5.3), and what
+// holds for a later barrier holds for an earlier one.
+func (c *Conn) passBarriers(payload string) {
+	upTo, err := strconv.ParseUint(payload, 10, 64)
+	if err != nil {
+		return // unsolicited, which the RFC allows
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if upTo > c.lastPing {
+		return
+	}
+	for number, passed := range c.barriers {
+		if number <= upTo {
+			close(passed)
+			delete(c.barriers, number)
+		}
+	}
+}
+
+type verdict int
+
+const (
+	wait verdict = iota
+	askPeer
+	peerDead
+)
+
+// watchdog decides when a silent peer is asked and when it is dead. Times are
+// since one epoch.
+type watchdog struct {
+	interval, timeout time.Duration
+	waiting           bool // asked and not heard of since
+	asked             time.Duration
+}
+
+// check returns what to do now and how long to wait before the next check. While
+// an answer is due it looks again after at most one interval, because the next
+// question is due one interval after the answer, whenever that was.
+func (w *watchdog) check(now, life time.Duration) (verdict, time.Duration) {
+	if w.waiting && life >= w.asked {
+		w.waiting = false
+	}
+	if !w.waiting {
+		if silent := now - life; silent < w.interval {
+			return wait, w.interval - silent
+		}
+		w.waiting, w.asked = true, now
+		return askPeer, min(w.interval, w.timeout)
+	}
+	if left := w.asked + w.timeout - now; left > 0 {
+		return wait, min(left, w.interval)
+	}
+	return peerDead, 0
+}
