@@ -1,0 +1,296 @@
+package bitcarttest
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Faults are the switches for what goes wrong in production. All of them can be used at any time
+// and from any goroutine.
+type Faults struct {
+	d *Daemon
+
+	mu       sync.Mutex
+	refusal  *HTTPError
+	failing  map[string]*failing
+	dropping map[string]int
+	delays   map[string]delay
+	skip     int
+	noPongs  bool
+	hole     chan struct{} // open while the black hole is on
+}
+
+// Cut is a way to end a connection.
+type Cut struct {
+	mode cutMode
+	code int
+	text string
+}
+
+type cutMode int
+
+const (
+	cutFrame cutMode = iota
+	cutReset
+	cutFIN
+)
+
+// The ways to cut connections without a close handshake.
+var (
+	RST = Cut{mode: cutReset} // the peer gets "connection reset"; what it has not read may be lost
+	FIN = Cut{mode: cutFIN}   // the peer gets an unexpected EOF behind the last frame
+)
+
+// CloseFrame cuts with a close handshake. A daemon that is stopped sends 1001 "Server shutdown".
+func CloseFrame(code int, text string) Cut { return Cut{code: code, text: text} }
+
+// CutSockets cuts every open websocket and waits until they are gone. HTTP connections stay.
+func (f *Faults) CutSockets(how Cut) {
+	f.d.mu.Lock()
+	sockets := f.d.openSockets(everySocket)
+	f.d.mu.Unlock()
+	for _, s := range sockets {
+		s.cut(how)
+	}
+	for _, s := range sockets {
+		s.wait()
+	}
+}
+
+// Restart stops the daemon as a crash does, with RST on every connection, keeps its port closed
+// for the time down, and starts it again on the same port. Loaded wallets and their queues are
+// forgotten; payment requests of wallets on disk come back when the wallet is loaded again, those
+// of diskless wallets are gone. The chain goes on. It returns the error of ctx, and the daemon
+// stays down then; ErrClosed after Close.
+func (f *Faults) Restart(ctx context.Context, down time.Duration) error {
+	f.Stop(RST)
+	timer := time.NewTimer(down)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return f.Start(ctx)
+}
+
+// Stop stops the daemon until Start, without closing it: connections are cut in the given way,
+// new ones are refused. Mine, Send and Pay go on changing the chain, but make no events.
+func (f *Faults) Stop(how Cut) { f.d.stop(how) }
+
+// Start starts a stopped daemon on its old port. ctx bounds the waiting for the port.
+func (f *Faults) Start(ctx context.Context) error { return f.d.start(ctx) }
+
+// RefuseUpgrade answers websocket handshakes with a status and a text, until AcceptUpgrade.
+func (f *Faults) RefuseUpgrade(status int, body string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusal = &HTTPError{Status: status, Body: body}
+}
+
+// AcceptUpgrade ends RefuseUpgrade.
+func (f *Faults) AcceptUpgrade() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusal = nil
+}
+
+func (f *Faults) upgradeRefusal() *HTTPError {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refusal
+}
+
+type failing struct {
+	left int
+	err  error
+}
+
+// FailMethod makes the next n calls of a method fail before anything has been done; "" means every
+// method, n < 0 means until further notice, n = 0 ends it. err is an *Error for a JSON-RPC error, an
+// *HTTPError for an answer in the style of a proxy, ErrReset for a broken connection; any other
+// error becomes -32603.
+func (f *Faults) FailMethod(method string, n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failing == nil {
+		f.failing = map[string]*failing{}
+	}
+	delete(f.failing, method)
+	if n != 0 && err != nil {
+		f.failing[method] = &failing{n, err}
+	}
+}
+
+func (f *Faults) failure(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range []string{method, ""} {
+		fail := f.failing[name]
+		if fail == nil {
+			continue
+		}
+		if fail.left > 0 {
+			fail.left--
+		}
+		if fail.left == 0 {
+			delete(f.failing, name)
+		}
+		return fail.err
+	}
+	return nil
+}
+
+// DropAnswer lets the next n calls of a method run to their end and then resets the connection
+// instead of answering: the caller cannot know whether it ran. "" means every method; n < 0 means
+// until further notice, n = 0 ends it.
+func (f *Faults) DropAnswer(method string, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dropping == nil {
+		f.dropping = map[string]int{}
+	}
+	f.dropping[method] = n
+}
+
+func (f *Faults) dropsAnswer(method string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range []string{method, ""} {
+		if n := f.dropping[name]; n != 0 {
+			if n > 0 {
+				f.dropping[name] = n - 1
+			}
+			return true
+		}
+	}
+	return false
+}
+
+type delay struct {
+	pause time.Duration
+	gate  <-chan struct{}
+}
+
+// DelayMethod makes every call of a method take at least d; "" means every method, 0 ends it. A
+// call of an account daemon holds its wallet meanwhile. Delays end when the daemon stops.
+func (f *Faults) DelayMethod(method string, d time.Duration) { f.setDelay(method, delay{pause: d}) }
+
+// GateMethod holds every call of a method until the gate is closed (or one value per call has been
+// received from it); "" means every method, a nil gate ends it for later calls. Waiting ends when
+// the daemon stops.
+func (f *Faults) GateMethod(method string, gate <-chan struct{}) {
+	f.setDelay(method, delay{gate: gate})
+}
+
+func (f *Faults) setDelay(method string, d delay) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.delays == nil {
+		f.delays = map[string]delay{}
+	}
+	delete(f.delays, method)
+	if d.pause > 0 || d.gate != nil {
+		f.delays[method] = d
+	}
+}
+
+// hold waits for the delay of a method. It is false when ctx ended first.
+func (f *Faults) hold(ctx context.Context, method string) bool {
+	f.mu.Lock()
+	d, ok := f.delays[method]
+	if !ok {
+		d, ok = f.delays[""]
+	}
+	f.mu.Unlock()
+	if !ok {
+		return true
+	}
+	timer := time.NewTimer(d.pause)
+	defer timer.Stop()
+	passed := d.gate
+	if passed == nil {
+		passed = closedGate
+	}
+	over := timer.C
+	for range 2 {
+		select {
+		case <-over:
+			over = nil
+		case <-passed:
+			passed = nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+var closedGate = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// SkipAppend makes the next n updates reach the websockets but no queue, as it happens in the real
+// daemon when the write to some other client fails.
+func (f *Faults) SkipAppend(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.skip = n
+}
+
+func (f *Faults) skipsAppend() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.skip <= 0 {
+		return false
+	}
+	f.skip--
+	return true
+}
+
+// BlackHole makes websockets go dead without a sign, as behind a cable that was pulled: they stay
+// open, frames for them are lost, and nothing that they send is read. HTTP calls are answered, and
+// new websockets are accepted, but just as dead. Without it, what had arrived meanwhile is read.
+func (f *Faults) BlackHole(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case on && f.hole == nil:
+		f.hole = make(chan struct{})
+	case !on && f.hole != nil:
+		close(f.hole)
+		f.hole = nil
+	}
+}
+
+func (f *Faults) holed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hole != nil
+}
+
+// holeEnd is closed when there is no black hole.
+func (f *Faults) holeEnd() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hole == nil {
+		return closedGate
+	}
+	return f.hole
+}
+
+// DropPongs leaves pings without an answer.
+func (f *Faults) DropPongs(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.noPongs = on
+}
+
+func (f *Faults) pongsDropped() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.noPongs
+}
