@@ -1,0 +1,111 @@
+package bitcart
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// agenda hands out tasks when their time has come, the earliest first and
+// those of one time in the order in which they were added. The zero value is
+// empty.
+type agenda[T any] struct {
+	mu    sync.Mutex // guards tasks and added; taken after link.mu
+	tasks taskHeap[T]
+	added uint64
+	wake  signal
+}
+
+type timedTask[T any] struct {
+	at   time.Time
+	turn uint64
+	task T
+}
+
+// add puts a task down for a time; the zero time is at once.
+func (a *agenda[T]) add(task T, at time.Time) {
+	a.mu.Lock()
+	a.added++
+	heap.Push(&a.tasks, timedTask[T]{at, a.added, task})
+	a.mu.Unlock()
+	a.wake.broadcast()
+}
+
+// next waits for a task whose time has come; false means that ctx ended first.
+func (a *agenda[T]) next(ctx context.Context) (task T, ok bool) {
+	for ctx.Err() == nil {
+		changed := a.wake.next()
+		task, wait, ok := a.take()
+		if ok {
+			return task, true
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return task, false
+}
+
+func (a *agenda[T]) take() (task T, wait time.Duration, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.tasks) == 0 {
+		return task, time.Hour, false
+	}
+	if wait = time.Until(a.tasks[0].at); wait > 0 {
+		return task, wait, false
+	}
+	return heap.Pop(&a.tasks).(timedTask[T]).task, 0, true
+}
+
+// run does the tasks as they come due, some at once, until ctx ends, and waits
+// for those under way. A task that takes longer than patience goes on beside
+// the others: it keeps no place from them.
+func (a *agenda[T]) run(ctx context.Context, atOnce int, patience time.Duration, do func(T)) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	places := make(chan struct{}, atOnce)
+	for {
+		task, ok := a.next(ctx)
+		if !ok {
+			return
+		}
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		running.Go(func() {
+			leave := sync.OnceFunc(func() { <-places })
+			defer leave()
+			timer := time.AfterFunc(patience, leave)
+			defer timer.Stop()
+			do(task)
+		})
+	}
+}
+
+// taskHeap is a container/heap of tasks.
+type taskHeap[T any] []timedTask[T]
+
+func (h taskHeap[T]) Len() int      { return len(h) }
+func (h taskHeap[T]) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h taskHeap[T]) Less(i, j int) bool {
+	if h[i].at.Equal(h[j].at) {
+		return h[i].turn < h[j].turn
+	}
+	return h[i].at.Before(h[j].at)
+}
+func (h *taskHeap[T]) Push(x any) { *h = append(*h, x.(timedTask[T])) }
+func (h *taskHeap[T]) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = timedTask[T]{}
+	*h = (*h)[:last]
+	return x
+}

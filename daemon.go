@@ -1,0 +1,168 @@
+package bitcart
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jsonrpc"
+)
+
+const (
+	defaultHost     = "localhost"
+	defaultUser     = "electrum"
+	defaultPassword = "electrumz"
+)
+
+// callTimeout bounds a call whose ctx has no deadline: daemons hold calls
+// without limit while they synchronize (protocol section 2).
+const callTimeout = 5 * time.Minute
+
+// daemon is one daemon as it is reached by one URL and one set of
+// credentials. Coins of one APIManager share it.
+type daemon struct {
+	cur        *currency
+	url        *url.URL
+	user, pass string // as the daemon reads them: bytes of Latin-1
+	transport  *http.Transport
+	ownsIdle   bool // the transport is ours, so its idle connections are ours to close
+	rpc        *jsonrpc.Client
+	log        *slog.Logger
+	hooks      Hooks
+	stream     StreamConfig // with defaults
+	allWallets bool
+	n          counters
+}
+
+func newDaemon(cur *currency, s settings) (*daemon, error) {
+	if err := s.environ(cur); err != nil {
+		return nil, err
+	}
+	if s.baseURL == nil {
+		if cur.Port == 0 {
+			return nil, &OptionError{"WithURL", errors.New(cur.Symbol + " has no default port: the URL is needed")}
+		}
+		s.baseURL = &url.URL{Scheme: "http", Host: defaultHost + ":" + strconv.Itoa(cur.Port)}
+	}
+	if !s.hasAuth {
+		s.user, s.pass = defaultUser, defaultPassword
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	d := &daemon{
+		cur: cur, url: s.baseURL, user: latin1(s.user), pass: latin1(s.pass),
+		log:   s.log.With("currency", cur.Symbol),
+		hooks: s.hooks, stream: s.stream.withDefaults(), allWallets: s.allWallets,
+	}
+	d.transport, d.ownsIdle = s.makeTransport()
+	client := s.httpClient
+	if client == nil {
+		client = &http.Client{Transport: d.transport}
+	}
+	d.rpc = jsonrpc.New(jsonrpc.Config{URL: d.url, User: d.user, Password: d.pass, HTTP: client})
+	return d, nil
+}
+
+// alone is the same daemon with counters of its own, for a Coin that streams
+// apart from its manager.
+func (d *daemon) alone() *daemon {
+	return &daemon{cur: d.cur, url: d.url, user: d.user, pass: d.pass, transport: d.transport,
+		ownsIdle: d.ownsIdle, rpc: d.rpc, log: d.log, hooks: d.hooks, stream: d.stream, allWallets: d.allWallets}
+}
+
+// makeTransport returns the transport of RPC and websocket, and whether it is
+// the library's own.
+func (s *settings) makeTransport() (t *http.Transport, own bool) {
+	switch {
+	case s.transport != nil && s.proxy == nil && s.tls == nil:
+		return s.transport, false
+	case s.transport != nil:
+		t = s.transport.Clone()
+	default:
+		t = defaultTransport()
+	}
+	if s.proxy != nil {
+		t.Proxy = http.ProxyURL(s.proxy)
+	}
+	if s.tls != nil {
+		t.TLSClientConfig = s.tls.Clone()
+	}
+	return t, true
+}
+
+// defaultTransport keeps connections for 60 s: the daemon closes them after
+// 75 s, and a request on a connection that is being closed fails without
+// telling whether it arrived.
+func defaultTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConnsPerHost:   32,
+		IdleConnTimeout:       60 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// latin1 encodes text as the daemon decodes credentials. setAuth has refused
+// what does not fit.
+func latin1(text string) string {
+	b := make([]byte, 0, len(text))
+	for _, r := range text {
+		b = append(b, byte(r))
+	}
+	return string(b)
+}
+
+// name is the URL for logs and errors; newDaemon has taken the credentials out.
+func (d *daemon) name() string { return d.url.String() }
+
+// websocketURL is /ws below the base, whose path prefix is kept.
+func (d *daemon) websocketURL() string { return d.url.JoinPath("ws").String() }
+
+// call sends one request and reports the failure in the library's types.
+// secrets are taken out of the daemon's text.
+func (d *daemon) call(ctx context.Context, method string, params []byte, secrets redactor) ([]byte, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
+	return d.callUnbounded(ctx, method, params, secrets)
+}
+
+// callUnbounded is call without the default limit, for get_updates: a call
+// that is cut off has emptied the daemon's queue all the same.
+func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte, secrets redactor) ([]byte, error) {
+	result, err := d.rpc.Call(ctx, method, params)
+	if err == nil {
+		return result, nil
+	}
+	var answered *jsonrpc.Error
+	if errors.As(err, &answered) {
+		return nil, d.rpcError(ctx, method, answered, secrets)
+	}
+	failed := &CallError{Method: method, MaybeSent: true, Err: err}
+	var transport *jsonrpc.TransportError
+	if errors.As(err, &transport) {
+		failed.MaybeSent, failed.StatusCode = transport.MaybeSent, transport.StatusCode
+	}
+	return nil, failed
+}
+
+func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {
+	secrets.hide(d.pass, "***")
+	return &RPCError{
+		Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
+		safe: secrets.apply(e.Message),
+	}
+}
+
+// invalidAnswer: something answered, but it was no daemon, or could not be read.
+func (e *CallError) invalidAnswer() bool {
+	return e.StatusCode != 0 || errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) || errors.As(e.Err, new(*decodeError))
+}

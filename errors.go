@@ -1,0 +1,316 @@
+package bitcart
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Errors of the library. Test for them with errors.Is.
+var (
+	// ErrConnectionFailed: the daemon could not be reached, or the connection
+	// to it ended without an answer.
+	ErrConnectionFailed = errors.New("bitcart: connection to the daemon failed")
+	// ErrMaybeSent: the request of a failed call may have reached the daemon,
+	// so what it asked for may have happened. It comes together with the cause.
+	// A call whose error does not match it has had no effect, or the daemon has
+	// answered it with an error.
+	ErrMaybeSent = errors.New("bitcart: the request may have reached the daemon")
+	// ErrInvalidAnswer: what answered is no daemon, or its answer cannot be read.
+	ErrInvalidAnswer = errors.New("bitcart: invalid answer")
+	// ErrUnsupportedCurrency: the symbol is neither known nor registered.
+	ErrUnsupportedCurrency = errors.New("bitcart: unsupported currency")
+	// ErrNoCurrencies: an APIManager without any currency cannot stream.
+	ErrNoCurrencies = errors.New("bitcart: no currencies")
+	// ErrWalletRequired: the method needs a Coin with a wallet.
+	ErrWalletRequired = errors.New("bitcart: a wallet is required")
+	// ErrWalletIncomplete: a Wallet without Xpub, or a view key without Address.
+	ErrWalletIncomplete = errors.New("bitcart: wallet is incomplete")
+	// ErrUnknownWallet: the APIManager has no such wallet.
+	ErrUnknownWallet = errors.New("bitcart: unknown wallet")
+	// ErrWrongEvent: the payload type belongs to another event.
+	ErrWrongEvent = errors.New("bitcart: payload belongs to another event")
+	// ErrLightningDisabled: the daemon's /spec says that lightning is off.
+	ErrLightningDisabled = errors.New("bitcart: lightning is disabled in the daemon")
+	// ErrStreamRunning: the Coin or its APIManager streams already, and the
+	// stream is the only one that may read the daemon's queue.
+	ErrStreamRunning = errors.New("bitcart: a stream is running")
+	// ErrDrainTimeout matches a *DrainError.
+	ErrDrainTimeout = errors.New("bitcart: drain timed out")
+)
+
+// exception is an error that a daemon names in its /spec. A *RPCError matches
+// it by that name, and by the daemon's text where a daemon has no code for it.
+type exception struct {
+	text  string
+	name  string   // exc_name, without "Error"
+	texts []string // what daemons without a code say, in lower case
+}
+
+func (e *exception) Error() string { return "bitcart: " + e.text }
+
+// Errors that daemons answer. Their numbers differ between daemons; a
+// *RPCError matches by the daemon's own catalogue, so errors.Is(err,
+// ErrRequestNotFound) is right everywhere.
+var (
+	ErrUnauthorized error = &exception{"wrong user or password", "Unauthorized", nil}
+
+	ErrWalletNotLoaded      error = &exception{"wallet is not loaded", "WalletNotLoaded", []string{"wallet not loaded", "error loading wallet"}}
+	ErrLoadingWallet        error = &exception{"wallet cannot be loaded", "LoadingWallet", nil}
+	ErrWalletExists         error = &exception{"wallet exists already", "WalletExists", nil}
+	ErrWalletVersion        error = &exception{"wallet is of another version", "WalletVersionMismatch", nil}
+	ErrWatchOnlyWallet      error = &exception{"wallet is watch-only", "WatchOnlyWallet", []string{"watching-only wallet"}}
+	ErrNoSeed               error = &exception{"wallet has no seed", "NoSeed", []string{"has no seed words"}}
+	ErrInvalidKey           error = &exception{"key is invalid", "InvalidKeyProvided", []string{"invalid key provided", "seed or key not recognized"}}
+	ErrPrivateKeyRequired   error = &exception{"private key is required", "PrivateKeyRequired", nil}
+	ErrRequestNotFound      error = &exception{"payment request not found", "RequestNotFound", []string{"request not found"}}
+	ErrInvoiceNotFound      error = &exception{"lightning invoice not found", "InvoiceNotFound", nil}
+	ErrTxNotFound           error = &exception{"transaction not found", "TxNotFound", []string{"transactionnotfound", "no such mempool"}}
+	ErrInvalidTxHash        error = &exception{"transaction hash is invalid", "InvalidTxHash", nil}
+	ErrInvalidTransaction   error = &exception{"transaction is invalid", "InvalidTransaction", nil}
+	ErrInvalidHexString     error = &exception{"hex string is invalid", "InvalidHexString", nil}
+	ErrInvalidAddress       error = &exception{"address is invalid", "InvalidAddress", nil}
+	ErrNotEnoughFunds       error = &exception{"not enough funds", "NotEnoughFunds", []string{"notenoughfunds", "insufficient funds", "not enough funds"}}
+	ErrInvalidFee           error = &exception{"fee parameters are invalid", "InvalidFeeParameters", nil}
+	ErrNoMessage            error = &exception{"no message was given", "NoMessageSpecified", nil}
+	ErrInvalidContract      error = &exception{"contract address is invalid", "InvalidContractAddress", nil}
+	ErrNoContractFunction   error = &exception{"contract has no such function", "NoSuchContractFunction", nil}
+	ErrInvalidContractArgs  error = &exception{"contract arguments are invalid", "InvalidContractArguments", nil}
+	ErrUnexpectedFormat     error = &exception{"format is unexpected", "UnexpectedFormat", nil}
+	ErrNoConfigKey          error = &exception{"no such configuration key", "NoConfigKey", nil}
+	ErrInvalidNodeID        error = &exception{"lightning node id is invalid", "InvalidNodeID", nil}
+	ErrInvalidInvoice       error = &exception{"lightning invoice is invalid", "InvalidLightningInvoice", nil}
+	ErrNoPath               error = &exception{"no lightning path found", "NoPathFound", nil}
+	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", nil}
+	ErrProcedureNotFound    error = &exception{"daemon has no such method", "ProcedureNotFound", []string{"procedure not found"}}
+
+	// ErrUnsupported: the daemon's family lacks what the method needs. It also
+	// matches ErrProcedureNotFound's case.
+	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror"}}
+)
+
+// RPCError is an error that the daemon answered: the call arrived and failed.
+type RPCError struct {
+	Method string
+	// Code is the daemon's number. The same number means different things on
+	// different daemons; compare with errors.Is instead.
+	Code int
+	// Name is the exc_name that the daemon's /spec gives to Code, "" when it
+	// has none: "RequestNotFoundError".
+	Name string
+	// Message is the daemon's raw text. It can quote what was sent, a wallet's
+	// key included: do not log it. Error redacts it.
+	Message string
+
+	safe string // Message without the call's secrets
+}
+
+// Error returns the method, the name and code, and the daemon's text without
+// the call's wallet and credentials.
+func (e *RPCError) Error() string {
+	name := e.Name
+	if name == "" {
+		name = "error"
+	}
+	text := e.safe
+	if text == "" && e.Message != "" {
+		text = "(text withheld)" // not made by a call: nothing says which parts are secret
+	}
+	return fmt.Sprintf("bitcart: %s: %s %d: %s", e.Method, name, e.Code, text)
+}
+
+// Is reports whether the daemon's answer means target, one of the errors above.
+func (e *RPCError) Is(target error) bool {
+	want, ok := target.(*exception)
+	if !ok {
+		return false
+	}
+	if e.Name != "" {
+		name := strings.TrimSuffix(e.Name, "Error")
+		return name == want.name || want == ErrUnsupported && name == "ProcedureNotFound"
+	}
+	text := strings.ToLower(e.Message)
+	for _, t := range want.texts {
+		if strings.Contains(text, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// GoString is Error: %#v must not show Message.
+func (e *RPCError) GoString() string { return e.Error() }
+
+// Format prints Error for every verb.
+func (e *RPCError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
+
+// LogValue is Error as a slog value.
+func (e *RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// MarshalJSON encodes Error: the raw text must not reach a log.
+func (e *RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
+
+// CallError is a call that got no answer of a daemon. It matches
+// ErrConnectionFailed or ErrInvalidAnswer, ErrMaybeSent when the request may
+// have reached the daemon, and its cause (context.DeadlineExceeded,
+// syscall.ECONNREFUSED, ...).
+type CallError struct {
+	Method     string
+	StatusCode int // of an HTTP answer that is not a daemon's; 0 = no answer
+	MaybeSent  bool
+	Err        error
+}
+
+func (e *CallError) Error() string {
+	text := "bitcart: " + e.Method + ": " + strings.TrimPrefix(e.Err.Error(), "jsonrpc: ")
+	if e.MaybeSent {
+		text += " (the request may have reached the daemon)"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// Is matches ErrMaybeSent, and ErrConnectionFailed or ErrInvalidAnswer.
+func (e *CallError) Is(target error) bool {
+	switch target {
+	case ErrMaybeSent:
+		return e.MaybeSent
+	case ErrUnauthorized:
+		return e.StatusCode == 401 || e.StatusCode == 403
+	case ErrInvalidAnswer:
+		return e.invalidAnswer()
+	case ErrConnectionFailed:
+		return !e.invalidAnswer()
+	}
+	return false
+}
+
+// ConnectError is a websocket that could not be opened. It matches
+// ErrConnectionFailed and its cause, ErrUnauthorized among them.
+type ConnectError struct {
+	Currency   string
+	URL        string // without credentials
+	StatusCode int    // what the upgrade was answered with; 0 = no answer
+	Err        error
+}
+
+func (e *ConnectError) Error() string {
+	return fmt.Sprintf("bitcart: %s: websocket %s: %s", e.Currency, e.URL,
+		strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "bitcart: "), "wsconn: "))
+}
+
+// Unwrap returns the cause.
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Is matches ErrConnectionFailed.
+func (e *ConnectError) Is(target error) bool { return target == ErrConnectionFailed }
+
+// OptionError is an option that is wrong, or that does not fit where it was given.
+type OptionError struct {
+	Option string // "WithURL"
+	Err    error
+}
+
+func (e *OptionError) Error() string { return "bitcart: " + e.Option + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// PayloadError is an update whose body does not fit the payload type.
+type PayloadError struct {
+	Event string
+	Field string // the member's wire name; "" = the body as a whole
+	Err   error  // errMissing for a required member that is absent or null
+}
+
+func (e *PayloadError) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("bitcart: %s: %s", e.Event, e.Err)
+	}
+	return fmt.Sprintf("bitcart: %s: member %q: %s", e.Event, e.Field, e.Err)
+}
+
+// Unwrap returns the cause; ErrMissingMember where a member is missing.
+func (e *PayloadError) Unwrap() error { return e.Err }
+
+// ErrMissingMember: a member that the payload requires is absent or null.
+var ErrMissingMember = errors.New("missing")
+
+// HandlerError is an error that a handler returned, or its panic.
+type HandlerError struct {
+	Event *Event
+	Err   error
+}
+
+func (e *HandlerError) Error() string {
+	return fmt.Sprintf("bitcart: handler of %s: %s", e.Event.Name, e.Err)
+}
+
+// Unwrap returns what the handler returned.
+func (e *HandlerError) Unwrap() error { return e.Err }
+
+// PanicError is a panic of a handler or a hook.
+type PanicError struct {
+	Value any    // what was panicked with; nil for runtime.Goexit
+	Stack []byte // the goroutine's stack, as debug.Stack writes it
+}
+
+func (e *PanicError) Error() string {
+	if e.Value == nil {
+		return "runtime.Goexit was called"
+	}
+	return fmt.Sprintf("panic: %v", e.Value)
+}
+
+// Unwrap returns the value when it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// DrainError says that a stream ended before everything was delivered. It
+// matches ErrDrainTimeout.
+type DrainError struct {
+	Undelivered int // events whose handler never began
+	Retrying    int // events that waited for another attempt
+	Running     int // handlers and hooks still inside
+}
+
+func (e *DrainError) Error() string {
+	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, %d handlers running",
+		e.Undelivered, e.Retrying, e.Running)
+}
+
+// Is matches ErrDrainTimeout.
+func (e *DrainError) Is(target error) bool { return target == ErrDrainTimeout }
+
+// GapError is a Gap in the pull form of a stream, see [Coin.Events].
+type GapError struct{ Gap Gap }
+
+func (e *GapError) Error() string {
+	scope := "every wallet"
+	if e.Gap.Coin != nil {
+		scope = walletName(e.Gap.Coin.WalletKey())
+	}
+	return fmt.Sprintf("bitcart: %s: events may be missing for %s since %s: %s",
+		e.Gap.Currency, scope, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
+}
+
+// retryError is what Retry returns.
+type retryError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryError) Error() string {
+	if e.err == nil {
+		return "retry"
+	}
+	return e.err.Error()
+}
+
+func (e *retryError) Unwrap() error { return e.err }

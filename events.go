@@ -1,0 +1,151 @@
+package bitcart
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Names of the events that daemons send. A handler may be registered for any
+// other name as well.
+const (
+	EventNewBlock       = "new_block"       // [NewBlock]; chain-wide
+	EventNewTransaction = "new_transaction" // [NewTransaction]
+	EventNewPayment     = "new_payment"     // [NewPayment]
+	EventVerifiedTx     = "verified_tx"     // [VerifiedTx]; BTC, LTC, GRS, BCH and XRG
+)
+
+// chainWide: a daemon's queue does not say which of its items belong to no wallet.
+func chainWide(event string) bool { return event == EventNewBlock }
+
+// Source is the way by which an event came.
+type Source uint8
+
+// Sources of events.
+const (
+	SourceCustom    Source = iota // ProcessUpdates
+	SourceWebsocket               // a daemon's websocket, live
+	SourcePoll                    // get_updates, by PollUpdates
+	SourceRecovered               // get_updates, after a connection had been lost
+	SourceWebhook                 // a notification service's web hook
+	SourceStream                  // a notification service's web socket
+)
+
+var sourceNames = [...]string{"custom", "websocket", "poll", "recovered", "webhook", "stream"}
+
+func (s Source) String() string {
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
+	}
+	return fmt.Sprintf("Source(%d)", uint8(s))
+}
+
+// Event is one update on its way to a handler. It is safe to keep and to use
+// from several goroutines; do not change or copy it.
+//
+// Wallet may be a seed, so an Event prints without it under every verb, in
+// slog and as JSON.
+type Event struct {
+	Name     string // "new_payment"
+	Currency string // "BTC"
+	Wallet   string // the wallet's key; "" for chain-wide events
+	// Coin is the instance that the event is about: the Coin whose stream it
+	// is, a manager's Coin of that wallet, or the currency's Coin without
+	// wallet for chain-wide events. It is nil only for a bare Dispatcher.
+	Coin   *Coin
+	Source Source
+	// Attempt is 1, and more when the handler asked for it by Retry.
+	Attempt int
+	// Repeat: the update equals one of this wallet's last 100. Daemons repeat
+	// facts when wallets are loaded and blocks are scanned again.
+	Repeat   bool
+	Received time.Time
+
+	body *eventBody
+}
+
+// eventBody is shared by all attempts at one event.
+type eventBody struct {
+	raw    json.RawMessage
+	once   sync.Once
+	fields map[string]any
+	err    error
+}
+
+var errNoEvent = errors.New("bitcart: no event")
+
+// Raw returns the update as it was received. Do not change it.
+func (e *Event) Raw() json.RawMessage {
+	if e == nil || e.body == nil {
+		return nil
+	}
+	return e.body.raw
+}
+
+// Fields returns every member of the update, "event" among them, decoded on
+// first use; numbers are json.Number. Do not change the map.
+func (e *Event) Fields() (map[string]any, error) {
+	if e == nil || e.body == nil {
+		return nil, errNoEvent
+	}
+	b := e.body
+	b.once.Do(func() {
+		dec := json.NewDecoder(bytes.NewReader(b.raw))
+		dec.UseNumber()
+		if err := dec.Decode(&b.fields); err != nil {
+			b.err = &PayloadError{Event: e.Name, Err: err}
+		}
+	})
+	return b.fields, b.err
+}
+
+// Decode decodes the update into v as json.Unmarshal does: what is missing
+// stays as it is. PayloadOf reports it instead.
+func (e *Event) Decode(v any) error {
+	if e == nil || e.body == nil {
+		return errNoEvent
+	}
+	if err := json.Unmarshal(e.body.raw, v); err != nil {
+		return &PayloadError{Event: e.Name, Err: err}
+	}
+	return nil
+}
+
+// attempt is the same event for its handler's next try.
+func (e *Event) attempt(n int) *Event {
+	if n == e.Attempt {
+		return e
+	}
+	again := *e
+	again.Attempt = n
+	return &again
+}
+
+// String returns name, currency and a short hash of the wallet.
+func (e Event) String() string {
+	parts := []string{e.Name, e.Currency, walletName(e.Wallet), e.Source.String()}
+	if e.Attempt > 1 {
+		parts = append(parts, fmt.Sprintf("attempt %d", e.Attempt))
+	}
+	if e.Repeat {
+		parts = append(parts, "repeat")
+	}
+	return strings.Join(strings.Fields(strings.Join(parts, " ")), " ")
+}
+
+// GoString is String.
+func (e Event) GoString() string { return "bitcart.Event(" + e.String() + ")" }
+
+// Format prints String for every verb.
+func (e Event) Format(f fmt.State, _ rune) { writeSafe(f, e.String()) }
+
+// LogValue is String as a slog value.
+func (e Event) LogValue() slog.Value { return slog.StringValue(e.String()) }
+
+// MarshalJSON encodes String; Raw has the update.
+func (e Event) MarshalJSON() ([]byte, error) { return marshalText(e.String()) }

@@ -1,0 +1,152 @@
+package bitcart
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/queue"
+)
+
+// Hooks are told about streams. Nil fields are skipped. The hooks of one
+// currency run one at a time, in order, on a goroutine of their own: they may
+// block and make calls without holding up an event, but a hook must not wait
+// for its own stream to return. ctx is like a handler's. A hook that never
+// returns costs the hooks behind it, not events: beyond 65 536 waiting calls
+// new ones are dropped and logged, and gaps among them are told later as one.
+type Hooks struct {
+	// OnConnect is called after every connect, when each wallet has been
+	// tried once.
+	OnConnect func(ctx context.Context, info ConnectInfo)
+	// OnDisconnect is called when a connection has ended and when an attempt
+	// to connect has failed.
+	OnDisconnect func(ctx context.Context, info DisconnectInfo)
+	// OnGap is called when events may be missing: read what you wait for by
+	// RPC. It is queued before the events that follow the gap; delivery does
+	// not wait for it to return.
+	OnGap func(ctx context.Context, gap Gap)
+	// OnArm is called when a wallet is watched, and for each failed try.
+	OnArm func(ctx context.Context, info ArmInfo)
+	// OnHandlerError is called for each error of a handler in a stream, panics
+	// included, Retry not.
+	OnHandlerError func(ctx context.Context, err *HandlerError)
+	// OnSlowHandler is called once for a handler that runs longer than
+	// StreamConfig.SlowHandler, while it is still running.
+	OnSlowHandler func(ctx context.Context, ev *Event, running time.Duration)
+}
+
+// ConnectInfo tells of a new connection.
+type ConnectInfo struct {
+	Currency  string
+	First     bool
+	Attempts  int           // to connect, this one included
+	Downtime  time.Duration // since the last connection ended; 0 for the first one
+	Armed     int           // wallets that are watched
+	Unarmed   int           // wallets that could not be loaded yet
+	Recovered int           // events that came from the daemon's queues
+	Gaps      int           // gaps reported for this connect
+}
+
+// DisconnectInfo tells of the end of a connection, or of a failed attempt.
+type DisconnectInfo struct {
+	Currency string
+	Err      error
+	RetryIn  time.Duration // 0 = there is no further attempt
+}
+
+// ArmInfo tells of one try to make the daemon watch a wallet.
+type ArmInfo struct {
+	Coin     *Coin
+	Err      error         // nil = the wallet is watched now
+	Attempts int           // since the connect, from 1
+	RetryIn  time.Duration // when Err is not nil
+}
+
+// Gap says that events may be missing.
+type Gap struct {
+	Currency  string
+	Coin      *Coin // nil = every wallet of the currency
+	ChainWide bool  // chain-wide events may be missing too
+	Since     time.Time
+	Reason    GapReason
+}
+
+// GapReason says why events may be missing.
+type GapReason uint8
+
+// Reasons of a gap.
+const (
+	GapUnknown  GapReason = iota // nothing proves that nothing is missing
+	GapStart                     // the stream or the wallet is new: what came before it is not known
+	GapRestart                   // the daemon was restarted and had forgotten its wallets
+	GapOverflow                  // more than the daemon's queue, or our own bounds, hold
+)
+
+var gapReasons = [...]string{"continuity is not proven", "start", "the daemon was restarted", "overflow"}
+
+func (r GapReason) String() string {
+	if int(r) < len(gapReasons) {
+		return gapReasons[r]
+	}
+	return fmt.Sprintf("GapReason(%d)", uint8(r))
+}
+
+// hookBound is how many calls of hooks wait, at most.
+const hookBound = 1 << 16
+
+// hookRunner calls the hooks of one link, one at a time, in order.
+type hookRunner struct {
+	set      *queue.Set[hookCall]
+	lane     *queue.Lane[hookCall]
+	log      *slog.Logger
+	lostGaps atomic.Bool
+	regap    func() // tells the gaps that were dropped as one
+}
+
+type hookCall struct {
+	run func(ctx context.Context)
+	gap bool
+}
+
+func newHookRunner(ctx context.Context, log *slog.Logger, regap func()) *hookRunner {
+	r := &hookRunner{log: log, regap: regap}
+	r.set = queue.New(queue.Config[hookCall]{
+		Workers: 1, PerLane: hookBound, LaneBytes: hookBound, Bytes: hookBound,
+		Handle: func(c hookCall, _ int) (time.Duration, bool) {
+			r.call(ctx, c)
+			return 0, false
+		},
+		Dry: func(l *queue.Lane[hookCall]) {
+			l.Reopen()
+			if r.lostGaps.Swap(false) {
+				r.regap()
+			}
+		},
+	})
+	r.lane = r.set.NewLane()
+	return r
+}
+
+func (r *hookRunner) post(c hookCall) {
+	if out := r.lane.Push(c, 1); out == queue.Overflowed || out == queue.Dropped {
+		r.log.Warn("a hook is stuck: the call of another one is dropped", "gap", c.gap)
+		if c.gap {
+			r.lostGaps.Store(true)
+		}
+	}
+}
+
+func (r *hookRunner) call(ctx context.Context, c hookCall) {
+	returned := false
+	defer func() {
+		if !returned {
+			err := &PanicError{Value: recover(), Stack: debug.Stack()}
+			r.log.Error("hook panicked", "error", err, "stack", string(err.Stack))
+		}
+	}()
+	c.run(ctx)
+	returned = true
+}

@@ -1,0 +1,426 @@
+package bitcart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// APIManager serves many wallets of many currencies over one connection per
+// daemon. It is safe for concurrent use, and it prints without wallet keys.
+//
+// Handlers are registered once for all wallets: the event's Coin says which
+// one it is about. A handler set on one of its Coins wins for that wallet.
+// Chain-wide events run the manager's handler once, with a Coin of the
+// currency that has no wallet.
+type APIManager struct {
+	handlers registry
+	base     settings
+	opts     map[string][]Option // of WithCurrency, by symbol
+
+	mu      sync.Mutex // guards what follows; taken before link.mu, and with no user code inside
+	groups  []*group
+	stream  *stream // running; nil otherwise
+	streams int     // Coins that stream by themselves
+}
+
+// group is what the manager keeps for one daemon.
+type group struct {
+	d     *daemon
+	chain *Coin // whose the chain-wide events are
+	coins map[string]*Coin
+}
+
+// NewAPIManager makes a manager for the given wallets, a list of xpubs for each
+// currency. A currency with an empty or nil list has no wallets: its chain-wide
+// events are heard, and AddWallet adds wallets later. It does not connect.
+//
+// Options hold for every currency; WithCurrency overrides them for one.
+func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, error) {
+	s, err := settings{}.with(inManager, opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &APIManager{base: s, opts: make(map[string][]Option)}
+	var errs []error
+	for _, c := range s.currencies {
+		m.opts[c.currency] = append(m.opts[c.currency], c.opts...)
+	}
+	for symbol := range m.opts {
+		_, err := m.groupFor(symbol, nil)
+		errs = append(errs, err)
+	}
+	for _, symbol := range sortedKeys(wallets) {
+		if _, err := m.groupFor(symbol, nil); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		ws := make([]Wallet, len(wallets[symbol]))
+		for i, xpub := range wallets[symbol] {
+			ws[i] = Wallet{Xpub: xpub}
+		}
+		_, err := m.AddWallets(symbol, ws)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// AddWallet adds a wallet, also while a stream runs: it is armed at once then,
+// and WaitArmed of its Coin says when. opts can name another daemon (WithURL,
+// WithBasicAuth, WithEnv); a daemon that is known already is shared. A key
+// that was added before is ErrWalletExists.
+func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
+	coins, err := m.AddWallets(currency, []Wallet{w}, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return coins[0], nil
+}
+
+// AddWallets adds wallets, all of them or, with an error, none.
+func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([]*Coin, error) {
+	g, err := m.groupFor(currency, opts)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	added := make(map[string]*Coin, len(ws))
+	coins := make([]*Coin, len(ws))
+	for i, w := range ws {
+		if err := w.check(g.d.cur); err != nil {
+			return nil, err
+		}
+		c := newCoin(g.d, w, m)
+		if _, ok := m.find(g.d.cur.Symbol, c.key); ok || added[c.key] != nil {
+			return nil, fmt.Errorf("%w: %s", ErrWalletExists, c)
+		}
+		added[c.key] = c
+		coins[i] = c
+	}
+	for _, c := range coins {
+		g.coins[c.key] = c
+		if l := m.linkOf(g); l != nil {
+			l.addCoin(c)
+		}
+	}
+	return coins, nil
+}
+
+// linkOf is the running stream's part for a daemon. mu is held.
+func (m *APIManager) linkOf(g *group) *link {
+	if m.stream == nil {
+		return nil
+	}
+	return g.d.n.live.Load()
+}
+
+// RemoveWallet removes a wallet and reports whether it was there. Its events
+// that wait are dropped and counted; a handler that runs finishes.
+func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, g := range m.groups {
+		c := g.coins[walletKey]
+		if c == nil || !strings.EqualFold(g.d.cur.Symbol, currency) {
+			continue
+		}
+		delete(g.coins, walletKey)
+		if l := m.linkOf(g); l != nil {
+			l.removeCoin(c)
+		}
+		return true
+	}
+	return false
+}
+
+// LoadWallet makes a Coin with the manager's settings, which is not added: its
+// events do not come with the manager's stream, and it has handlers of its own.
+func (m *APIManager) LoadWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
+	d, err := m.newDaemon(currency, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.check(d.cur); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if g := m.groupOf(d); g != nil {
+		d = g.d.alone()
+	}
+	return newCoin(d, w, nil), nil
+}
+
+// newDaemon puts the manager's options, those of the currency and opts together.
+func (m *APIManager) newDaemon(currency string, opts []Option) (*daemon, error) {
+	cur, err := lookupCurrency(currency)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.base.with(inCurrency, m.opts[cur.Symbol])
+	if err != nil {
+		return nil, err
+	}
+	if s, err = s.with(inWallet, opts); err != nil {
+		return nil, err
+	}
+	return newDaemon(cur, s)
+}
+
+// groupFor returns the group of the daemon that currency and opts name, and
+// makes it when it is new.
+func (m *APIManager) groupFor(currency string, opts []Option) (*group, error) {
+	d, err := m.newDaemon(currency, opts)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if g := m.groupOf(d); g != nil {
+		return g, nil
+	}
+	g := &group{d: d, coins: make(map[string]*Coin)}
+	g.chain = newCoin(d, Wallet{}, m)
+	m.groups = append(m.groups, g)
+	if m.stream != nil {
+		m.stream.add(g.plan())
+	}
+	return g, nil
+}
+
+// groupOf finds the group of the same daemon. mu is held.
+func (m *APIManager) groupOf(d *daemon) *group {
+	for _, g := range m.groups {
+		if g.d.cur == d.cur && g.d.url.String() == d.url.String() && g.d.user == d.user && g.d.pass == d.pass {
+			return g
+		}
+	}
+	return nil
+}
+
+func (g *group) plan() *linkPlan {
+	p := &linkPlan{d: g.d, chain: g.chain, coins: make([]*Coin, 0, len(g.coins))}
+	for _, c := range g.coins {
+		p.coins = append(p.coins, c)
+	}
+	return p
+}
+
+// Coin returns the Coin of a wallet that was added.
+func (m *APIManager) Coin(currency, walletKey string) (*Coin, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.find(currency, walletKey)
+}
+
+// find looks a wallet up. mu is held.
+func (m *APIManager) find(currency, key string) (*Coin, bool) {
+	for _, g := range m.groups {
+		if c := g.coins[key]; c != nil && strings.EqualFold(g.d.cur.Symbol, currency) {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+// Coins yields the wallets that are added now, with their keys, in no order.
+func (m *APIManager) Coins() iter.Seq2[string, *Coin] {
+	return func(yield func(string, *Coin) bool) {
+		m.mu.Lock()
+		var coins []*Coin
+		for _, g := range m.groups {
+			for _, c := range g.coins {
+				coins = append(coins, c)
+			}
+		}
+		m.mu.Unlock()
+		for _, c := range coins {
+			if !yield(c.key, c) {
+				return
+			}
+		}
+	}
+}
+
+// On registers the handler of one event for all wallets and the chain-wide
+// events, see [Coin.On].
+func (m *APIManager) On(event string, h Handler) { m.handlers.set([]string{event}, h) }
+
+// AddEventHandler registers one handler for several events.
+func (m *APIManager) AddEventHandler(events []string, h Handler) { m.handlers.set(events, h) }
+
+// Handles reports whether the manager itself has a handler for the event.
+func (m *APIManager) Handles(event string) bool { return m.handlers.lookup(event) != nil }
+
+// ProcessUpdates hands updates of one wallet to their handlers, see
+// [Coin.ProcessUpdates]; with an empty walletKey they are chain-wide. A wallet
+// that was not added is ErrUnknownWallet, and so is a currency.
+func (m *APIManager) ProcessUpdates(ctx context.Context, currency, walletKey string, updates []Update) error {
+	c, err := m.target(currency, walletKey)
+	if err != nil {
+		return err
+	}
+	return c.ProcessUpdates(ctx, updates)
+}
+
+func (m *APIManager) target(currency, key string) (*Coin, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if key != "" {
+		if c, ok := m.find(currency, key); ok {
+			return c, nil
+		}
+	}
+	for _, g := range m.groups {
+		if !strings.EqualFold(g.d.cur.Symbol, currency) {
+			continue
+		}
+		switch {
+		case key == "":
+			return g.chain, nil
+		case g.d.allWallets:
+			return newCoin(g.d, foreignWallet(key, g.d.cur), m), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s %s", ErrUnknownWallet, strings.ToUpper(currency), walletName(key))
+}
+
+// StartWebsocket hears the events of all wallets, over one websocket for each
+// daemon; see [Coin.StartWebsocket]. All first connections are tried, and their
+// errors are returned joined; afterwards no currency's failure ends another's
+// stream. It returns ErrNoCurrencies when there is nothing to serve.
+func (m *APIManager) StartWebsocket(ctx context.Context, opts ...StartOption) error {
+	return m.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
+}
+
+// PollUpdates asks for the updates of each wallet in turn; see
+// [Coin.PollUpdates]. Chain-wide events come once for each daemon, and only
+// from daemons that have a wallet.
+func (m *APIManager) PollUpdates(ctx context.Context, interval time.Duration) error {
+	return m.runStream(ctx, &stream{transport: polling(interval)})
+}
+
+// Events is StartWebsocket in pull form; see [Coin.Events].
+func (m *APIManager) Events(ctx context.Context, opts ...StartOption) iter.Seq2[*Event, error] {
+	return pullEvents(ctx, opts, m.runStream)
+}
+
+// Stats returns how the stream is doing, one for each daemon, in the order of
+// currencies.
+func (m *APIManager) Stats() []Stats {
+	m.mu.Lock()
+	groups := slices.Clone(m.groups)
+	m.mu.Unlock()
+	slices.SortStableFunc(groups, func(a, b *group) int { return strings.Compare(a.d.cur.Symbol, b.d.cur.Symbol) })
+	stats := make([]Stats, len(groups))
+	for i, g := range groups {
+		stats[i] = g.d.stats()
+	}
+	return stats
+}
+
+func (m *APIManager) runStream(ctx context.Context, s *stream) error {
+	if err := m.claim(orBackground(ctx), s); err != nil {
+		return err
+	}
+	defer m.release()
+	return s.run()
+}
+
+// claim makes s the manager's only stream.
+func (m *APIManager) claim(ctx context.Context, s *stream) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.stream != nil:
+		return ErrStreamRunning
+	case m.streams > 0:
+		return fmt.Errorf("%w: one of the manager's Coins streams by itself", ErrStreamRunning)
+	case len(m.groups) == 0:
+		return ErrNoCurrencies
+	}
+	plans := make([]*linkPlan, len(m.groups))
+	for i, g := range m.groups {
+		plans[i] = g.plan()
+	}
+	m.stream = s
+	s.prepare(ctx, plans)
+	return nil
+}
+
+func (m *APIManager) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stream = nil
+}
+
+// claimCoin lets a managed Coin stream by itself.
+func (m *APIManager) claimCoin(c *Coin) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, managed := m.find(c.Currency(), c.key); managed && m.stream != nil {
+		return fmt.Errorf("%w: the Coin's manager streams", ErrStreamRunning)
+	}
+	if !c.running.CompareAndSwap(false, true) {
+		return ErrStreamRunning
+	}
+	m.streams++
+	return nil
+}
+
+func (m *APIManager) releaseCoin(c *Coin) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.streams--
+	c.running.Store(false)
+}
+
+// streamsFor reports whether the manager's stream reads the Coin's queue.
+func (m *APIManager) streamsFor(c *Coin) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	managed, _ := m.find(c.Currency(), c.key)
+	return m.stream != nil && managed == c
+}
+
+// String returns the number of wallets for each currency.
+func (m *APIManager) String() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parts := make([]string, len(m.groups))
+	for i, g := range m.groups {
+		parts[i] = fmt.Sprintf("%s: %d wallets", g.d.cur.Symbol, len(g.coins))
+	}
+	return "manager of " + strings.Join(parts, ", ")
+}
+
+// GoString is String.
+func (m *APIManager) GoString() string { return "bitcart.APIManager(" + m.String() + ")" }
+
+// Format prints String for every verb.
+func (m *APIManager) Format(f fmt.State, _ rune) { writeSafe(f, m.String()) }
+
+// LogValue is String as a slog value.
+func (m *APIManager) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// MarshalJSON encodes String.
+func (m *APIManager) MarshalJSON() ([]byte, error) { return marshalText(m.String()) }

@@ -1,0 +1,326 @@
+package bitcart
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/shopspring/decimal"
+)
+
+// Payload is the body of an event: one of the four below, or a type of yours
+// whose EventName says which event it belongs to. EventName is called on the
+// zero value.
+//
+// A struct of yours is decoded by encoding/json, and a member that is absent or
+// null is an error unless its field can say so itself (a pointer, slice, map,
+// interface, or a struct with a Valid field such as decimal.NullDecimal) or is
+// tagged omitempty or omitzero.
+type Payload interface{ EventName() string }
+
+// NewBlock: the chain has a new block. Heights may come out of order and more
+// than once on account daemons, and not each of them on the others.
+type NewBlock struct {
+	Height int64 `json:"height"`
+}
+
+// EventName returns EventNewBlock.
+func (NewBlock) EventName() string { return EventNewBlock }
+
+// NewTransaction: a transaction of this wallet has appeared. Only ETH, BNB,
+// MATIC and TRX daemons send more than Tx.
+type NewTransaction struct {
+	Tx          string              `json:"tx"`
+	FromAddress string              `json:"from_address,omitempty"`
+	To          string              `json:"to,omitempty"`
+	Amount      decimal.NullDecimal `json:"amount,omitzero"` // in coins or tokens; absent is not zero
+	Contract    string              `json:"contract,omitempty"`
+}
+
+// EventName returns EventNewTransaction.
+func (NewTransaction) EventName() string { return EventNewTransaction }
+
+// NewPayment: the status of a payment request has changed. The same status can
+// come again, and a reorganisation of the chain lowers it.
+type NewPayment struct {
+	// Address is what the wire calls so: a request id on most daemons, an
+	// address on BCH and XRG, the payment hash for lightning. See RequestKey.
+	Address    string              `json:"address"`
+	Status     RequestStatus       `json:"status"`
+	StatusStr  string              `json:"status_str"` // for people; it can change and be localised
+	TxHashes   []string            `json:"tx_hashes,omitempty"`
+	SentAmount decimal.NullDecimal `json:"sent_amount,omitzero"` // in coins or tokens, so far; absent is not zero
+	Contract   string              `json:"contract,omitempty"`
+}
+
+// EventName returns EventNewPayment.
+func (NewPayment) EventName() string { return EventNewPayment }
+
+// RequestKey returns what GetRequest takes to read the request.
+func (p NewPayment) RequestKey() string { return p.Address }
+
+// VerifiedTx: a transaction of this wallet has its first confirmation.
+type VerifiedTx struct {
+	Tx     string `json:"tx"`
+	Height int64  `json:"height"`
+}
+
+// EventName returns EventVerifiedTx.
+func (VerifiedTx) EventName() string { return EventVerifiedTx }
+
+// RequestStatus is the state of a payment request, by the daemon's code.
+type RequestStatus int
+
+// States of a payment request.
+const (
+	StatusUnpaid       RequestStatus = 0 // the amount is not reached; it may be paid in part
+	StatusExpired      RequestStatus = 1 // unpaid and past its expiry
+	StatusUnknown      RequestStatus = 2
+	StatusPaid         RequestStatus = 3 // on chain: at least one confirmation; lightning: settled
+	StatusInFlight     RequestStatus = 4 // outgoing lightning
+	StatusFailed       RequestStatus = 5 // outgoing lightning
+	StatusRouting      RequestStatus = 6 // outgoing lightning
+	StatusUnconfirmed  RequestStatus = 7 // the amount is reached, without confirmation
+	StatusBroadcasting RequestStatus = 8 // outgoing
+	StatusBroadcast    RequestStatus = 9 // outgoing
+)
+
+var statusNames = [...]string{"unpaid", "expired", "unknown", "paid", "in flight", "failed", "routing",
+	"unconfirmed", "broadcasting", "broadcast"}
+
+func (s RequestStatus) String() string {
+	if s >= 0 && int(s) < len(statusNames) {
+		return statusNames[s]
+	}
+	return fmt.Sprintf("RequestStatus(%d)", int(s))
+}
+
+// PayloadOf decodes the update of ev. P is a payload type, a pointer to one, or
+// anything that encoding/json decodes an object into. The error is
+// ErrWrongEvent when P names another event, otherwise a *PayloadError; a
+// required member that is absent or null is one, so no field is zero by
+// accident.
+func PayloadOf[P any](ev *Event) (P, error) {
+	var p P
+	if ev == nil || ev.body == nil {
+		return p, errNoEvent
+	}
+	if name, err := payloadName[P](); err == nil && name != ev.Name {
+		return p, fmt.Errorf("%w: %T is of %s, the event is %s", ErrWrongEvent, p, name, ev.Name)
+	}
+	err := decodePayload(ev.body.raw, &p)
+	if err == nil {
+		return p, nil
+	}
+	var zero P
+	var detail *PayloadError
+	if !errors.As(err, &detail) {
+		detail = &PayloadError{Err: err}
+	}
+	detail.Event = ev.Name
+	return zero, detail
+}
+
+var errNotPayload = errors.New("names no event")
+
+// payloadName asks a zero P for its event. For a pointer type that is a
+// pointer to a zero value, since a nil one would be followed.
+func payloadName[P any]() (string, error) {
+	var p P
+	switch v := any(p).(type) {
+	case NewBlock, NewTransaction, NewPayment, VerifiedTx:
+		return v.(Payload).EventName(), nil
+	}
+	t := reflect.TypeFor[P]()
+	if t.Kind() == reflect.Interface {
+		return "", errNotPayload
+	}
+	v := any(p)
+	if t.Kind() == reflect.Pointer {
+		v = reflect.New(t.Elem()).Interface()
+	}
+	if named, ok := v.(Payload); ok {
+		return named.EventName(), nil
+	}
+	return "", errNotPayload
+}
+
+// decodePayload decodes raw into *target, a P. The library's own types come
+// first: they are on the hot path and need no reflection.
+func decodePayload(raw json.RawMessage, target any) error {
+	switch p := target.(type) {
+	case *NewBlock:
+		return p.decode(raw)
+	case *NewTransaction:
+		return p.decode(raw)
+	case *NewPayment:
+		return p.decode(raw)
+	case *VerifiedTx:
+		return p.decode(raw)
+	case **NewBlock:
+		*p = new(NewBlock)
+		return (*p).decode(raw)
+	case **NewTransaction:
+		*p = new(NewTransaction)
+		return (*p).decode(raw)
+	case **NewPayment:
+		*p = new(NewPayment)
+		return (*p).decode(raw)
+	case **VerifiedTx:
+		*p = new(VerifiedTx)
+		return (*p).decode(raw)
+	}
+	if err := json.Unmarshal(raw, target); err != nil {
+		return err
+	}
+	return checkRequired(raw, reflect.TypeOf(target).Elem())
+}
+
+func (p *NewBlock) decode(raw []byte) error {
+	var w struct {
+		Height *int64 `json:"height"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return err
+	}
+	return require("height", w.Height, &p.Height)
+}
+
+func (p *NewTransaction) decode(raw []byte) error {
+	var w struct {
+		Tx          *string         `json:"tx"`
+		FromAddress string          `json:"from_address"`
+		To          string          `json:"to"`
+		Amount      json.RawMessage `json:"amount"`
+		Contract    string          `json:"contract"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return err
+	}
+	amount, err := parseAmount(w.Amount)
+	if err != nil {
+		return &PayloadError{Field: "amount", Err: err}
+	}
+	p.FromAddress, p.To, p.Amount, p.Contract = w.FromAddress, w.To, amount, w.Contract
+	return require("tx", w.Tx, &p.Tx)
+}
+
+func (p *NewPayment) decode(raw []byte) error {
+	var w struct {
+		Address    *string         `json:"address"`
+		Status     *RequestStatus  `json:"status"`
+		StatusStr  *string         `json:"status_str"`
+		TxHashes   []string        `json:"tx_hashes"`
+		SentAmount json.RawMessage `json:"sent_amount"`
+		Contract   string          `json:"contract"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return err
+	}
+	sent, err := parseAmount(w.SentAmount)
+	if err != nil {
+		return &PayloadError{Field: "sent_amount", Err: err}
+	}
+	p.TxHashes, p.SentAmount, p.Contract = w.TxHashes, sent, w.Contract
+	return errors.Join(
+		require("address", w.Address, &p.Address),
+		require("status", w.Status, &p.Status),
+		require("status_str", w.StatusStr, &p.StatusStr))
+}
+
+func (p *VerifiedTx) decode(raw []byte) error {
+	var w struct {
+		Tx     *string `json:"tx"`
+		Height *int64  `json:"height"`
+	}
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return err
+	}
+	return errors.Join(require("tx", w.Tx, &p.Tx), require("height", w.Height, &p.Height))
+}
+
+func require[T any](name string, value *T, field *T) error {
+	if value == nil {
+		return &PayloadError{Field: name, Err: ErrMissingMember}
+	}
+	*field = *value
+	return nil
+}
+
+// requiredMembers caches what checkRequired wants of a type.
+var requiredMembers sync.Map // reflect.Type -> []string
+
+// checkRequired reports the first member of a user's type that is absent or
+// null in raw although its field could not say so.
+func checkRequired(raw json.RawMessage, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	names, ok := requiredMembers.Load(t)
+	if !ok {
+		names, _ = requiredMembers.LoadOrStore(t, requiredOf(t))
+	}
+	if len(names.([]string)) == 0 {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	for _, name := range names.([]string) {
+		if !present(members, name) {
+			return &PayloadError{Field: name, Err: ErrMissingMember}
+		}
+	}
+	return nil
+}
+
+// present looks a member up as encoding/json does: the exact name, or else
+// one that differs in case only.
+func present(members map[string]json.RawMessage, name string) bool {
+	if raw, ok := members[name]; ok {
+		return !bytes.Equal(raw, []byte("null"))
+	}
+	for key, raw := range members {
+		if strings.EqualFold(key, name) && !bytes.Equal(raw, []byte("null")) {
+			return true
+		}
+	}
+	return false
+}
+
+func requiredOf(t reflect.Type) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if len(f.Index) > 1 && !f.Anonymous || !f.IsExported() || f.Anonymous {
+			continue
+		}
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero") || canBeAbsent(f.Type) {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func canBeAbsent(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	case reflect.Struct:
+		valid, ok := t.FieldByName("Valid")
+		return ok && valid.Type.Kind() == reflect.Bool
+	}
+	return false
+}

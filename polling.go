@@ -1,0 +1,254 @@
+package bitcart
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+const (
+	defaultInterval = time.Second
+	pollCalls       = 8                // get_updates calls at once for one daemon
+	pollPatience    = 30 * time.Second // after which a call keeps no place from other wallets
+	defaultDequeCap = 100              // POLLING_CAP of a daemon that nobody configured
+)
+
+// PollUpdates asks the daemon for the wallet's updates, at an interval that
+// begins when the last answer has come (0 or less = 1 s), and hands them to
+// the handlers. It blocks until ctx ends and owns all its goroutines. It is
+// good for tests and for a quick look; StartWebsocket hears sooner and recovers
+// what a lost connection missed. A Coin without wallet returns
+// ErrWalletRequired.
+//
+// Failures are logged, told to OnDisconnect or OnArm, and survived with growing
+// pauses; wrong credentials and 404 end it until the daemon was reached once.
+// OnGap is called when an answer is as long as the daemon's queue and when a
+// call failed after it may have emptied the queue. get_updates empties the
+// queue even when its caller has gone, so ctx does not cut a call off: when
+// ctx ends, a call under way is waited for and what it brings is handed over,
+// all within DrainTimeout; see StartWebsocket for what is returned.
+func (c *Coin) PollUpdates(ctx context.Context, interval time.Duration) error {
+	if c.key == "" {
+		return ErrWalletRequired
+	}
+	return c.runStream(ctx, &stream{transport: polling(interval)})
+}
+
+// polling is the transport of PollUpdates.
+func polling(interval time.Duration) transport {
+	if interval <= 0 {
+		interval = defaultInterval
+	}
+	return func(ctx context.Context, l *link) error {
+		ctx, end := context.WithCancelCause(ctx)
+		defer end(nil)
+		p := &poller{l: l, interval: interval, end: end, queueCap: max(l.cfg.DequeCap, defaultDequeCap)}
+		return p.run(ctx)
+	}
+}
+
+// poller asks for the updates of a link's wallets in turn.
+type poller struct {
+	l        *link
+	interval time.Duration
+	end      context.CancelCauseFunc // when the daemon cannot be used
+	tasks    agenda[pollTask]
+
+	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
+	chain    replay.Chain
+	queueCap int  // what the daemon's queue holds, as far as is known
+	up       bool // the last call was answered
+	served   bool // one was
+	told     bool // the stream knows how the first call went
+	failures int  // since the last answer
+	downAt   time.Time
+}
+
+type pollTask struct {
+	w        *watch
+	at       replay.Position // what the wallet's queue has told of the chain
+	failures int
+	armed    bool
+}
+
+// errDaemonUnusable ends a poller; its cause is the stream's error.
+type errDaemonUnusable struct{ error }
+
+func (p *poller) run(ctx context.Context) error {
+	l := p.l
+	l.mu.Lock()
+	for _, w := range l.watches {
+		p.tasks.add(pollTask{w: w}, time.Time{})
+	}
+	if len(l.watches) == 0 {
+		p.tellFirst(nil)
+	}
+	l.poller = p
+	l.lastFrame = l.d.rpc.LastAnswer
+	l.mu.Unlock()
+	p.tasks.run(ctx, pollCalls, pollPatience, func(t pollTask) { p.poll(t) })
+
+	var unusable errDaemonUnusable
+	if errors.As(context.Cause(ctx), &unusable) {
+		return unusable.error
+	}
+	return nil
+}
+
+// add polls a wallet that came later.
+func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w}, time.Time{}) }
+
+// poll asks once for one wallet and puts it down for the next time.
+func (p *poller) poll(t pollTask) {
+	c := t.w.coin
+	if p.l.lookup(c.key) != t.w {
+		return // it was removed
+	}
+	since := time.Now()
+	updates, err := p.dequeue(c)
+	if err != nil {
+		p.failed(t, err, since)
+		return
+	}
+	p.answered()
+	t.failures = 0
+	if !t.armed {
+		t.armed = true
+		p.l.setArmed(t.w)
+		p.l.armTried(ArmInfo{Coin: c, Attempts: 1})
+	}
+	t.at = p.push(t, updates, since)
+	p.tasks.add(t, time.Now().Add(p.interval))
+}
+
+// dequeue calls get_updates, bounded by the drain's end alone.
+func (p *poller) dequeue(c *Coin) ([]wire.Update, error) {
+	const method = "get_updates"
+	params, err := encodeParams(nil, c.param())
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.d.callUnbounded(p.l.work, method, params, secretsOf(c.wallet, c.key, method, nil))
+	if err != nil {
+		return nil, err
+	}
+	updates, err := wire.CutList(answer)
+	if err != nil {
+		return nil, &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}}
+	}
+	return updates, nil
+}
+
+// push puts an answer's items into their lanes: chain-wide ones sit in the
+// queue of every wallet and are taken from the first that tells them.
+func (p *poller) push(t pollTask, updates []wire.Update, since time.Time) replay.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(updates) >= p.queueCap {
+		p.l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapOverflow, ChainWide: true})
+		p.queueCap = len(updates)
+	}
+	var chain []replay.Fingerprint
+	for _, u := range updates {
+		if chainWide(u.Event) {
+			chain = append(chain, replay.Of(u.Raw))
+		}
+	}
+	fresh, after := p.chain.Merge(t.at, chain)
+	now := time.Now()
+	for _, u := range updates {
+		if !chainWide(u.Event) {
+			p.l.push(t.w, t.w.coin.key, u, SourcePoll, now)
+			continue
+		}
+		if fresh[0] {
+			p.l.push(p.l.chain, "", u, SourcePoll, now)
+		}
+		fresh = fresh[1:]
+	}
+	return after
+}
+
+// failed reports a call that brought nothing and tries again later.
+func (p *poller) failed(t pollTask, err error, since time.Time) {
+	l := p.l
+	t.failures++
+	retryIn := retryPause(l.cfg, t.failures)
+	if errors.Is(err, ErrMaybeSent) {
+		l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapUnknown, ChainWide: len(l.watches) == 1})
+	}
+	var answered *RPCError
+	if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) {
+		p.answered()
+		t.armed = false
+		l.armTried(ArmInfo{Coin: t.w.coin, Err: err, Attempts: t.failures, RetryIn: retryIn})
+	} else if p.down(err, retryIn) {
+		return
+	}
+	p.tasks.add(t, time.Now().Add(retryIn))
+}
+
+// down notes that the daemon cannot be reached. It reports whether that is final.
+func (p *poller) down(err error, retryIn time.Duration) (final bool) {
+	p.mu.Lock()
+	p.failures++
+	first := p.up || p.failures == 1
+	if first {
+		p.downAt = time.Now()
+	}
+	p.up = false
+	final = !p.served && p.permanent(err)
+	p.mu.Unlock()
+	if final {
+		retryIn = 0
+		p.tellFirst(err)
+		p.end(errDaemonUnusable{err})
+	} else {
+		p.tellFirst(nil)
+	}
+	if first || final {
+		p.l.setConnected(false)
+		p.l.reportLoss(err, retryIn)
+	}
+	return final
+}
+
+func (p *poller) permanent(err error) bool {
+	var failed *CallError
+	return errors.Is(err, ErrUnauthorized) || errors.As(err, &failed) && failed.StatusCode == 404
+}
+
+// answered notes that the daemon is there.
+func (p *poller) answered() {
+	p.tellFirst(nil)
+	p.mu.Lock()
+	if p.up {
+		p.mu.Unlock()
+		return
+	}
+	info := ConnectInfo{Currency: p.l.d.cur.Symbol, First: !p.served, Attempts: p.failures + 1}
+	if p.served {
+		info.Downtime = time.Since(p.downAt)
+	}
+	p.up, p.served, p.failures = true, true, 0
+	p.mu.Unlock()
+	p.l.setConnected(true)
+	if hook := p.l.d.hooks.OnConnect; hook != nil {
+		p.l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
+	}
+}
+
+// tellFirst tells the stream how the first call went.
+func (p *poller) tellFirst(err error) {
+	p.mu.Lock()
+	told := p.told
+	p.told = true
+	p.mu.Unlock()
+	if !told && p.l.first {
+		p.l.s.firstAttempt(err)
+	}
+}

@@ -1,0 +1,277 @@
+package bitcart
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+// Update is one update on its way into ProcessUpdates: a JSON object with an
+// "event" member. Make one by NewUpdate or UpdatesFrom, or decode it from JSON;
+// a list of updates decodes whole even when some of its items are garbage.
+type Update struct {
+	event    string // "" = garbage
+	raw      json.RawMessage
+	err      error // it could not be encoded
+	currency string
+	wallet   string
+	source   Source
+	received time.Time
+}
+
+// NewUpdate makes an update of an event from a body: a map, a struct, a
+// Payload, or nil for an event without members. The body is encoded at once;
+// what cannot be encoded, or is no JSON object, is an error of ProcessUpdates.
+func NewUpdate(event string, body any) Update {
+	if event == "" {
+		return Update{}
+	}
+	raw, err := encodeUpdate(event, body)
+	if err != nil {
+		return Update{event: event, err: fmt.Errorf("bitcart: update of %s: %w", event, err)}
+	}
+	return Update{event: event, raw: raw}
+}
+
+var errNoObject = errors.New("the body is no JSON object")
+
+// encodeUpdate puts the event's name into the body, in place of one that may
+// stand there.
+func encodeUpdate(event string, body any) (json.RawMessage, error) {
+	members := map[string]json.RawMessage{}
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		if !wire.IsObject(raw) {
+			return nil, errNoObject
+		}
+		if err := json.Unmarshal(raw, &members); err != nil {
+			return nil, err
+		}
+	}
+	name, err := json.Marshal(event)
+	if err != nil {
+		return nil, err
+	}
+	members["event"] = name
+	return json.Marshal(members)
+}
+
+// UpdatesFrom makes updates from dictionaries that hold the event's name under
+// "event". One without such a name is garbage, which ProcessUpdates skips.
+func UpdatesFrom(list []map[string]any) []Update {
+	updates := make([]Update, len(list))
+	for i, dict := range list {
+		event, _ := dict["event"].(string)
+		updates[i] = NewUpdate(event, dict)
+	}
+	return updates
+}
+
+// Event returns the event's name, "" for garbage.
+func (u Update) Event() string { return u.event }
+
+// From says where the update comes from: the Event's Currency, Wallet and
+// Source. Without it they are the Coin's, and SourceCustom.
+func (u Update) From(currency, wallet string, src Source) Update {
+	u.currency, u.wallet, u.source = currency, wallet, src
+	return u
+}
+
+// UnmarshalJSON takes any JSON value: what is no object with an event name is
+// kept as garbage, so that one bad item does not fail a list.
+func (u *Update) UnmarshalJSON(data []byte) error {
+	*u = Update{event: wire.EventName(data), raw: slices.Clone(data)}
+	return nil
+}
+
+// MarshalJSON returns the update as it was received or encoded.
+func (u Update) MarshalJSON() ([]byte, error) {
+	if u.err != nil {
+		return nil, u.err
+	}
+	if u.raw == nil {
+		return []byte("null"), nil
+	}
+	return u.raw, nil
+}
+
+// String returns the event's name, without body and wallet.
+func (u Update) String() string {
+	if u.event == "" {
+		return "update: garbage"
+	}
+	return "update: " + u.event
+}
+
+// GoString is String.
+func (u Update) GoString() string { return "bitcart.Update(" + u.String() + ")" }
+
+// Format prints String for every verb.
+func (u Update) Format(f fmt.State, _ rune) { writeSafe(f, u.String()) }
+
+// LogValue is String as a slog value.
+func (u Update) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// Sink takes updates: a *Coin or a *Dispatcher.
+type Sink interface {
+	ProcessUpdates(ctx context.Context, updates []Update) error
+	Handles(event string) bool
+}
+
+// Dispatcher is a registry of handlers and the one place that calls them. A
+// Coin is built on it; by itself it is the way in for events that come from no
+// daemon. The zero value is ready to use and logs nowhere.
+type Dispatcher struct {
+	own    registry
+	parent *registry // asked where own has no handler; nil = none
+	log    *slog.Logger
+	coin   *Coin
+	n      *counters // nil = nobody counts
+}
+
+// NewDispatcher makes a Dispatcher. It takes WithLogger, WithHooks and
+// WithStream; hooks and bounds are for streams and do nothing here.
+func NewDispatcher(opts ...Option) (*Dispatcher, error) {
+	s, err := settings{}.with(inDispatcher, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Dispatcher{log: s.log}, nil
+}
+
+// On registers the handler of one event, see [Coin.On].
+func (d *Dispatcher) On(event string, h Handler) { d.own.set([]string{event}, h) }
+
+// AddEventHandler registers one handler for several events.
+func (d *Dispatcher) AddEventHandler(events []string, h Handler) { d.own.set(events, h) }
+
+// Handles reports whether the event has a handler.
+func (d *Dispatcher) Handles(event string) bool { return d.handler(event) != nil }
+
+func (d *Dispatcher) handler(event string) Handler {
+	if h := d.own.lookup(event); h != nil || d.parent == nil {
+		return h
+	}
+	return d.parent.lookup(event)
+}
+
+// ProcessUpdates hands updates to their handlers, see [Coin.ProcessUpdates].
+func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error {
+	ctx = orBackground(ctx)
+	var errs []error
+	for i, u := range updates {
+		if err := ctx.Err(); err != nil {
+			errs = append(errs, fmt.Errorf("bitcart: %d of %d updates were not handed over: %w", len(updates)-i, len(updates), err))
+			break
+		}
+		switch {
+		case u.err != nil:
+			errs = append(errs, u.err)
+		case u.event == "":
+			d.garbage("update without an event name")
+		default:
+			if err := d.dispatch(ctx, d.event(u)); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// event is u for this dispatcher's Coin.
+func (d *Dispatcher) event(u Update) *Event {
+	ev, body := newEvent(u.event, u.raw)
+	ev.body = body
+	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
+	if ev.Received.IsZero() {
+		ev.Received = time.Now()
+	}
+	if d.coin == nil {
+		return ev
+	}
+	if ev.Currency == "" {
+		ev.Currency = d.coin.Currency()
+	}
+	if ev.Wallet == "" && !chainWide(ev.Name) {
+		ev.Wallet = d.coin.key
+	}
+	return ev
+}
+
+// newEvent makes an event and its body in one allocation.
+func newEvent(name string, raw json.RawMessage) (*Event, *eventBody) {
+	both := &struct {
+		Event
+		eventBody
+	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{raw: raw}}
+	both.Event.body = &both.eventBody
+	return &both.Event, &both.eventBody
+}
+
+// dispatch is where every path ends: it calls the event's handler, if there is
+// one, and returns its error as a *HandlerError.
+func (d *Dispatcher) dispatch(ctx context.Context, ev *Event) error {
+	h := d.handler(ev.Name)
+	if h == nil {
+		d.n.add(ignored)
+		d.logger().Debug("no handler for event", "event", ev.Name)
+		return nil
+	}
+	err := d.call(ctx, h, ev)
+	if err == nil {
+		return nil
+	}
+	return &HandlerError{Event: ev, Err: err}
+}
+
+// call runs h and counts what came of it. A handler that panics, or that ends
+// its goroutine by runtime.Goexit as a failing test does, has failed.
+func (d *Dispatcher) call(ctx context.Context, h Handler, ev *Event) (err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = &PanicError{Value: recover(), Stack: debug.Stack()}
+			d.logger().Error("handler panicked", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", err)
+		}
+		d.countCall(err)
+	}()
+	err = h(ctx, ev)
+	returned = true
+	return err
+}
+
+func (d *Dispatcher) countCall(err error) {
+	var again *retryError
+	if errors.As(err, &again) {
+		return
+	}
+	d.n.add(delivered)
+	if err != nil {
+		d.n.add(handlerErrors)
+	}
+	if _, ok := err.(*PanicError); ok {
+		d.n.add(panics)
+	}
+}
+
+func (d *Dispatcher) garbage(why string) {
+	d.n.add(garbage)
+	d.logger().Warn("update skipped", "reason", why)
+}
+
+func (d *Dispatcher) logger() *slog.Logger {
+	if d.log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.log
+}

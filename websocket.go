@@ -1,0 +1,290 @@
+package bitcart
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jsonrpc"
+	"github.com/bitcart-go/bitcart/internal/wsconn"
+)
+
+// StartWebsocket hears the daemon's events over its websocket and hands them
+// to the handlers. It blocks until ctx ends and owns all its goroutines; the
+// return is the wait for them. A wallet's Coin hears its wallet and the
+// chain-wide events in one order, a Coin without wallet the chain-wide ones.
+//
+// A lost connection is made again, with jittered and growing pauses and
+// without an end. The error of the first attempt is returned, unless
+// WithForceConnect was given; wrong credentials (ErrUnauthorized), 404 and a
+// bad URL end the stream until the daemon was reached once.
+//
+// When ctx ends, the connection is closed with a handshake and what was
+// received is handed over within DrainTimeout: nil means that all of it was.
+// Otherwise handlers' contexts are cancelled, and a second later the error is a
+// *DrainError.
+func (c *Coin) StartWebsocket(ctx context.Context, opts ...StartOption) error {
+	return c.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
+}
+
+// websocket is the transport of StartWebsocket: connect, register, make ready,
+// read, and again.
+func websocket(ctx context.Context, l *link) error {
+	inner, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	l.fail = fail
+	err := (&socket{l: l, pauses: newBackoff(l.cfg)}).run(inner)
+	if inner.Err() != nil && ctx.Err() == nil {
+		return context.Cause(inner)
+	}
+	return err
+}
+
+// socket is the state of a link's websocket over its connections.
+type socket struct {
+	l      *link
+	pauses interface {
+		NextBackOff() time.Duration
+		Reset()
+	}
+	attempts int       // since the last connection
+	served   bool      // there was a connection
+	told     bool      // the stream knows how the first attempt went
+	downAt   time.Time // when the last connection ended
+}
+
+// run connects until ctx ends or there is no further attempt.
+func (w *socket) run(ctx context.Context) error {
+	for {
+		w.attempts++
+		err := w.connect(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if w.final(err) {
+			w.l.reportLoss(err, 0)
+			return err
+		}
+		delay := w.pauses.NextBackOff()
+		if permanent(err) {
+			delay = w.l.cfg.BackoffMax
+		}
+		w.l.reportLoss(err, delay)
+		if !pause(ctx, delay) {
+			return nil
+		}
+	}
+}
+
+// connect makes one connection and serves it to its end.
+func (w *socket) connect(ctx context.Context) error {
+	conn, err := w.l.dial(ctx)
+	w.tellFirst(err)
+	if err != nil {
+		return err
+	}
+	err = w.serve(ctx, conn)
+	select {
+	case <-conn.Proven():
+		// Only a connection that carried something resets the pauses: one
+		// that is accepted and dropped must not become a busy loop.
+		w.pauses.Reset()
+		w.attempts = 0
+	default:
+	}
+	w.downAt = time.Now()
+	return err
+}
+
+// tellFirst tells the stream how the link's first attempt went.
+func (w *socket) tellFirst(err error) {
+	if w.told {
+		return
+	}
+	w.told = true
+	if err != nil && !w.final(err) {
+		err = nil
+	}
+	if w.l.first {
+		w.l.s.firstAttempt(err)
+	}
+}
+
+// final: there is no further attempt after err.
+func (w *socket) final(err error) bool {
+	switch {
+	case w.l.s.cfg.once:
+		return true
+	case w.served:
+		return false
+	}
+	return permanent(err) || w.l.first && w.attempts == 1 && !w.l.s.cfg.force
+}
+
+// serve registers, makes the wallets ready beside the reader, and reads until
+// the connection ends. When ctx ends it closes with a handshake: a client that
+// vanishes makes the daemon drop events for everybody (protocol section 14).
+func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
+	l := w.l
+	defer conn.Close()
+	closing := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closing)
+		conn.Shutdown()
+	})
+	defer func() {
+		if !stop() {
+			<-closing
+		}
+	}()
+	if err := l.register(conn); err != nil {
+		return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err}
+	}
+	w.connected(ctx, conn)
+	defer l.disconnected()
+	for {
+		msg, err := conn.Read()
+		if err != nil {
+			return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err}
+		}
+		l.accept(msg)
+	}
+}
+
+func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
+	header := http.Header{}
+	header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(l.d.user+":"+l.d.pass)))
+	conn, err := wsconn.Dial(ctx, wsconn.Config{
+		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
+		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
+		LastLife: l.d.rpc.LastAnswer,
+	})
+	if err != nil {
+		return nil, l.d.connectError(ctx, err)
+	}
+	return conn, nil
+}
+
+// connectError says why an upgrade failed. The daemon answers wrong
+// credentials with HTTP 200 and a JSON-RPC error (protocol section 1).
+func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
+	e := &ConnectError{Currency: d.cur.Symbol, URL: d.name(), Err: err}
+	var refused *wsconn.HandshakeError
+	if !errors.As(err, &refused) {
+		return e
+	}
+	e.StatusCode = refused.StatusCode
+	var body struct {
+		Error *struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	switch {
+	case json.Unmarshal(refused.Body, &body) == nil && body.Error != nil:
+		e.Err = d.rpcError(ctx, "GET /ws", &jsonrpc.Error{Code: body.Error.Code, Message: body.Error.Message}, nil)
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		e.Err = errors.Join(ErrUnauthorized, err)
+	}
+	return e
+}
+
+// permanent: trying again cannot help before somebody mends the settings.
+func permanent(err error) bool {
+	var e *ConnectError
+	return errors.Is(err, ErrUnauthorized) || errors.As(err, &e) && e.StatusCode == http.StatusNotFound
+}
+
+// noWallet is a filter that no wallet matches, so that a Coin without wallet
+// is sent the chain-wide events only.
+const noWallet = "(no wallet)"
+
+// register sends the filter: the wallet's key as a string, since an object
+// matches nothing (protocol section 6). A manager sends none and gets all.
+func (l *link) register(conn *wsconn.Conn) error {
+	if !l.single {
+		return nil
+	}
+	key := noWallet
+	for k := range l.watches {
+		key = k
+	}
+	msg, err := json.Marshal(map[string]string{"xpub": key})
+	if err != nil {
+		return err
+	}
+	return conn.Write(msg)
+}
+
+// connected notes the connection and makes its wallets ready, beside the reader.
+func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) {
+	l := w.l
+	info := ConnectInfo{Currency: l.d.cur.Symbol, First: !w.served, Attempts: w.attempts}
+	if w.served {
+		info.Downtime = time.Since(w.downAt)
+		l.d.n.add(reconnects)
+	}
+	w.served = true
+	l.d.log.Info("connected", "url", l.d.name(), "attempts", info.Attempts, "downtime", info.Downtime)
+
+	l.setConnected(true)
+	l.mu.Lock()
+	l.pass, l.lastFrame = true, conn.LastFrame
+	watches := make([]*watch, 0, len(l.watches))
+	for _, watched := range l.watches {
+		watches = append(watches, watched)
+	}
+	l.armer = newArmer(l, watches, func() { w.ready(info) })
+	armCtx, cancel := context.WithCancel(ctx)
+	l.armCancel = cancel
+	l.mu.Unlock()
+
+	// What was sent before this moment is not known: recovery belongs here.
+	if info.First {
+		l.gap(Gap{Since: l.started, Reason: GapStart, ChainWide: true})
+	} else {
+		l.gap(Gap{Since: w.downAt, Reason: GapUnknown, ChainWide: true})
+	}
+	l.arming.Go(func() { l.armer.run(armCtx) })
+}
+
+// ready is called when every wallet was tried once after a connect.
+func (w *socket) ready(info ConnectInfo) {
+	l := w.l
+	l.mu.Lock()
+	l.pass = false
+	info.Armed, info.Unarmed, info.Gaps = l.armed, len(l.watches)-l.armed, 1
+	l.mu.Unlock()
+	if hook := l.d.hooks.OnConnect; hook != nil {
+		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
+	}
+	if callback := l.s.cfg.reconnected; callback != nil {
+		l.hooks.post(hookCall{run: func(ctx context.Context) { l.callBack(ctx, callback) }})
+	}
+}
+
+// callBack runs the reconnect callback. With WithoutReconnect its error ends
+// the stream.
+func (l *link) callBack(ctx context.Context, callback func(context.Context, string) error) {
+	err := callback(ctx, l.d.cur.Symbol)
+	if err == nil {
+		return
+	}
+	l.d.log.Error("reconnect callback failed", "error", err)
+	if l.s.cfg.once {
+		l.fail(err)
+	}
+}
+
+// disconnected ends the making ready of a connection and waits for it.
+func (l *link) disconnected() {
+	l.mu.Lock()
+	l.armCancel()
+	l.armer, l.pass = nil, false
+	l.mu.Unlock()
+	l.arming.Wait()
+	l.setConnected(false)
+}
