@@ -164,7 +164,7 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	text := "bitcart: " + e.Method + ": " + strings.TrimPrefix(e.Err.Error(), "jsonrpc: ")
+	text := "bitcart: " + e.Method + ": " + inner(e.Err)
 	if e.MaybeSent {
 		text += " (the request may have reached the daemon)"
 	}
@@ -199,8 +199,7 @@ type ConnectError struct {
 }
 
 func (e *ConnectError) Error() string {
-	return fmt.Sprintf("bitcart: %s: websocket %s: %s", e.Currency, e.URL,
-		strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "bitcart: "), "wsconn: "))
+	return fmt.Sprintf("bitcart: %s: websocket %s: %s", e.Currency, e.URL, inner(e.Err))
 }
 
 // Unwrap returns the cause.
@@ -215,7 +214,7 @@ type OptionError struct {
 	Err    error
 }
 
-func (e *OptionError) Error() string { return "bitcart: " + e.Option + ": " + e.Err.Error() }
+func (e *OptionError) Error() string { return "bitcart: " + e.Option + ": " + inner(e.Err) }
 
 // Unwrap returns the cause.
 func (e *OptionError) Unwrap() error { return e.Err }
@@ -247,7 +246,7 @@ type HandlerError struct {
 }
 
 func (e *HandlerError) Error() string {
-	return fmt.Sprintf("bitcart: handler of %s: %s", e.Event.Name, e.Err)
+	return fmt.Sprintf("bitcart: handler of %s: %s", e.Event.Name, inner(e.Err))
 }
 
 // Unwrap returns what the handler returned.
@@ -298,6 +297,15 @@ func (e *GapError) Error() string {
 	}
 	return fmt.Sprintf("bitcart: %s: events may be missing for %s since %s: %s",
 		e.Gap.Currency, scope, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
+}
+
+// inner is the text of an error inside another one: each names its package.
+func inner(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"bitcart: ", "jsonrpc: ", "wsconn: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
 }
 
 // retryError is what Retry returns.
