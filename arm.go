@@ -85,15 +85,20 @@ func (l *link) armTried(info ArmInfo) {
 	}
 }
 
-// setArmed notes that the daemon watches the wallet.
-func (l *link) setArmed(w *watch) {
+// setArmed notes that the daemon watches the wallet, and reports whether that
+// is new since the connect.
+func (l *link) setArmed(w *watch) bool {
 	l.mu.Lock()
-	if l.connected && l.watches[w.coin.key] == w && !l.isArmed(w) {
+	fresh := l.connected && l.watches[w.coin.key] == w && !l.isArmed(w)
+	if fresh {
 		w.armedIn.Store(l.epoch.Load())
 		l.armed++
 	}
 	l.mu.Unlock()
-	w.coin.armed.broadcast()
+	if fresh {
+		w.coin.armed.broadcast()
+	}
+	return fresh
 }
 
 // isArmed: the daemon has loaded the wallet since the connection was made.

@@ -246,7 +246,11 @@ type HandlerError struct {
 }
 
 func (e *HandlerError) Error() string {
-	return fmt.Sprintf("bitcart: handler of %s: %s", e.Event.Name, inner(e.Err))
+	name := "an event"
+	if e.Event != nil {
+		name = e.Event.Name
+	}
+	return fmt.Sprintf("bitcart: handler of %s: %s", name, inner(e.Err))
 }
 
 // Unwrap returns what the handler returned.
@@ -301,6 +305,9 @@ func (e *GapError) Error() string {
 
 // inner is the text of an error inside another one: each names its package.
 func inner(err error) string {
+	if err == nil {
+		return "unknown"
+	}
 	text := err.Error()
 	for _, prefix := range []string{"bitcart: ", "jsonrpc: ", "wsconn: "} {
 		text = strings.TrimPrefix(text, prefix)

@@ -122,6 +122,14 @@ func (l *link) watchCoin(c *Coin) *watch {
 
 // addCoin serves another wallet of a running stream and arms it.
 func (l *link) addCoin(c *Coin) {
+	if l.watchLate(c) {
+		l.gap(Gap{Coin: c, Since: time.Now(), Reason: GapStart})
+	}
+}
+
+// watchLate reports whether the wallet joins a connected websocket: what came
+// before is not known then.
+func (l *link) watchLate(c *Coin) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.watchCoin(c)
@@ -130,7 +138,9 @@ func (l *link) addCoin(c *Coin) {
 	}
 	if l.poller != nil {
 		l.poller.add(w)
+		return false
 	}
+	return l.connected
 }
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.

@@ -72,7 +72,6 @@ type pollTask struct {
 	w        *watch
 	at       replay.Position // what the wallet's queue has told of the chain
 	failures int
-	armed    bool
 }
 
 // errDaemonUnusable ends a poller; its cause is the stream's error.
@@ -115,12 +114,10 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	p.answered()
-	t.failures = 0
-	if !t.armed {
-		t.armed = true
-		p.l.setArmed(t.w)
-		p.l.armTried(ArmInfo{Coin: c, Attempts: 1})
+	if p.l.setArmed(t.w) {
+		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
+	t.failures = 0
 	t.at = p.push(t, updates, since)
 	p.tasks.add(t, time.Now().Add(p.interval))
 }
@@ -179,12 +176,11 @@ func (p *poller) failed(t pollTask, err error, since time.Time) {
 	t.failures++
 	retryIn := retryPause(l.cfg, t.failures)
 	if errors.Is(err, ErrMaybeSent) {
-		l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapUnknown, ChainWide: len(l.watches) == 1})
+		l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapUnknown, ChainWide: true})
 	}
 	var answered *RPCError
 	if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) {
 		p.answered()
-		t.armed = false
 		l.armTried(ArmInfo{Coin: t.w.coin, Err: err, Attempts: t.failures, RetryIn: retryIn})
 	} else if p.down(err, retryIn) {
 		return

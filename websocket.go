@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/jsonrpc"
@@ -157,15 +158,33 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 	header := http.Header{}
 	header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(l.d.user+":"+l.d.pass)))
+	var current atomic.Pointer[wsconn.Conn]
 	conn, err := wsconn.Dial(ctx, wsconn.Config{
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
-		LastLife: l.d.rpc.LastAnswer,
+		LastLife: func() time.Time { return l.lifeByCalls(current.Load()) },
 	})
 	if err != nil {
 		return nil, l.d.connectError(ctx, err)
 	}
+	current.Store(conn)
 	return conn, nil
+}
+
+// lifeByCalls is when the daemon last answered a call: one that is busy and
+// slow with pongs is not dead. But an answer proves the daemon, not this
+// connection, so it counts for a limited time after the connection's own last
+// frame: otherwise a worker that makes calls would never notice a dead socket.
+func (l *link) lifeByCalls(conn *wsconn.Conn) time.Time {
+	answer := l.d.rpc.LastAnswer()
+	if conn == nil {
+		return answer
+	}
+	limit := conn.LastFrame().Add(2 * (l.cfg.PingInterval + l.cfg.PongTimeout))
+	if answer.After(limit) {
+		return limit
+	}
+	return answer
 }
 
 // connectError says why an upgrade failed. The daemon answers wrong
