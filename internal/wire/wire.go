@@ -27,35 +27,53 @@ var ErrFrame = errors.New("wire: not a frame with a list of updates")
 
 // Cut cuts a websocket message. data is not kept.
 func Cut(data []byte) (Frame, error) {
-	var env struct {
-		Updates  json.RawMessage `json:"updates"`
-		Wallet   *string         `json:"wallet"`
-		Currency string          `json:"currency"`
+	var updates, wallet, currency []byte
+	ok := whole(data, func(s *scanner) bool {
+		return s.members(func(key, value []byte) {
+			switch {
+			case named(key, "updates"):
+				updates = value
+			case named(key, "wallet"):
+				wallet = value
+			case named(key, "currency"):
+				currency = value
+			}
+		})
+	})
+	if !ok {
+		return Frame{}, ErrFrame
 	}
-	if err := json.Unmarshal(data, &env); err != nil {
-		return Frame{}, ErrFrame // err may quote the wallet
+	var f Frame
+	if f.Wallet, ok = optional(wallet); !ok {
+		return Frame{}, ErrFrame
 	}
-	updates, err := CutList(env.Updates)
-	if err != nil {
-		return Frame{}, err
+	if f.Currency, ok = optional(currency); !ok {
+		return Frame{}, ErrFrame
 	}
-	f := Frame{Updates: updates, Currency: env.Currency}
-	if env.Wallet != nil {
-		f.Wallet = *env.Wallet
+	var err error
+	f.Updates, err = CutList(updates)
+	return f, err
+}
+
+// optional decodes a string that may be null or absent.
+func optional(raw []byte) (string, bool) {
+	if raw == nil || string(raw) == "null" {
+		return "", true
 	}
-	return f, nil
+	return text(raw)
 }
 
 // CutList cuts a JSON array of updates, as get_updates answers it. A bad item
 // is kept as garbage; what is no array at all is an error. data is not kept.
 func CutList(data []byte) ([]Update, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil || items == nil {
+	updates := []Update{}
+	ok := whole(data, func(s *scanner) bool {
+		return s.items(func(item []byte) {
+			updates = append(updates, Update{Event: EventName(item), Raw: bytes.Clone(item)})
+		})
+	})
+	if !ok {
 		return nil, ErrFrame
-	}
-	updates := make([]Update, len(items))
-	for i, raw := range items {
-		updates[i] = Update{Event: EventName(raw), Raw: raw}
 	}
 	return updates, nil
 }
@@ -63,16 +81,18 @@ func CutList(data []byte) ([]Update, error) {
 // EventName returns the name in an update's "event" member, or "" for what is
 // no object or has no such string.
 func EventName(raw []byte) string {
-	if !IsObject(raw) {
+	var event []byte
+	ok := whole(raw, func(s *scanner) bool {
+		return s.members(func(key, value []byte) {
+			if named(key, "event") {
+				event = value
+			}
+		})
+	})
+	if !ok {
 		return ""
 	}
-	var head struct {
-		Event json.RawMessage `json:"event"`
-	}
-	var name string
-	if json.Unmarshal(raw, &head) != nil || json.Unmarshal(head.Event, &name) != nil {
-		return ""
-	}
+	name, _ := text(event)
 	return name
 }
 

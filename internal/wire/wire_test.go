@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,13 @@ func TestCut(t *testing.T) {
 		{"null", `null`, Frame{}, true},
 		{"cut off", `{"updates":[{"event":"a"}`, Frame{}, true},
 		{"empty", ``, Frame{}, true},
+		{"names are exact", `{"Updates":[{"event":"a"}]}`, Frame{}, true},
+		{"the event's name too", `{"updates":[{"Event":"a"}]}`, Frame{Updates: []Update{{"", json.RawMessage(`{"Event":"a"}`)}}}, false},
+		{"escaped names", `{"upd\u0061tes":[{"ev\u0065nt":"\u0061b"}],"wallet":"caf\u00e9"}`,
+			Frame{Updates: []Update{{"ab", json.RawMessage(`{"ev\u0065nt":"\u0061b"}`)}}, Wallet: "café"}, false},
+		{"the last of two counts", `{"updates":[],"wallet":"a","wallet":"b"}`, Frame{Updates: []Update{}, Wallet: "b"}, false},
+		{"white space", " {\"updates\" :\t[ { \"event\" : \"a\" } ]\r\n} ", Frame{Updates: []Update{{"a", json.RawMessage(`{ "event" : "a" }`)}}}, false},
+		{"something behind it", `{"updates":[]} x`, Frame{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,6 +59,37 @@ func TestCutKeepsNothingOfItsInput(t *testing.T) {
 	clear(data)
 	require.Equal(t, `{"event":"new_block","height":7}`, string(f.Updates[0].Raw))
 	require.Equal(t, "w", f.Wallet)
+}
+
+// The scanner accepts what encoding/json accepts and finds what it finds.
+func FuzzScannerAgainstEncodingJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{"updates":[{"event":"new_block","height":7}],"wallet":"w","currency":"BTC"}`,
+		`{"event":"a","event":null}`, `{"event":"\ud83d\ude00\u00e9"}`, `[1,-0.5e+10,true,false,null,"x",{},[]]`,
+		`{"a":01}`, `{"a":1.}`, `{"a":"\x"}`, `{"a":"\u12"}`, `{"a":1,}`, `[1,]`, `{"a"}`, `{"event":"\xff"}`, `-`, ``, ` null `,
+		strings.Repeat("[", 10001) + strings.Repeat("]", 10001), strings.Repeat("[", 10000) + strings.Repeat("]", 10000),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		require.Equal(t, json.Valid(data), whole(data, (*scanner).value))
+
+		var members map[string]json.RawMessage
+		var name string
+		if json.Unmarshal(data, &members) == nil {
+			_ = json.Unmarshal(members["event"], &name) // stays "" for what is no string
+		}
+		require.Equal(t, name, EventName(data))
+
+		var items []json.RawMessage
+		isList := json.Unmarshal(data, &items) == nil && items != nil
+		updates, err := CutList(data)
+		require.Equal(t, isList, err == nil)
+		require.Len(t, updates, len(items))
+		for i, item := range items {
+			require.Equal(t, string(item), string(updates[i].Raw))
+		}
+	})
 }
 
 func FuzzCut(f *testing.F) {
