@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/gorilla/websocket"
 )
@@ -80,11 +81,24 @@ func parseTarget(raw string) (target, error) {
 	case u.Hostname() == "":
 		return target{}, errors.New("wsconn: the URL has no host")
 	}
+	addr := hostPort(u, scheme.port)
+	if !validAddr(addr) {
+		return target{}, errors.New("wsconn: the URL's host or port is malformed")
+	}
 	u.Fragment, u.RawFragment = "", ""
 	u.Scheme = scheme.ws
-	t := target{ws: u.String(), http: u, host: u.Hostname(), addr: hostPort(u, scheme.port), secure: scheme.ws == "wss"}
+	t := target{ws: u.String(), http: u, host: u.Hostname(), addr: addr, secure: scheme.ws == "wss"}
 	u.Scheme = scheme.http
 	return t, nil
+}
+
+func validAddr(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 func hostPort(u *url.URL, defaultPort string) string {

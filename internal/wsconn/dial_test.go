@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -79,6 +80,9 @@ func TestDialRefusesURL(t *testing.T) {
 		"opaque":            "ws:hunter2",
 		"bad escape":        "ws://user:hunter2%zz@host/ws",
 		"bad port":          "ws://user:hunter2",
+		"port too large":    "ws://hunter2:70000",
+		"port zero":         "ws://hunter2:0",
+		"stray bracket":     "wss://]hunter2",
 		"empty":             "",
 	}
 	for name, u := range cases {
@@ -294,11 +298,11 @@ func TestContextHasNoMeaningAfterDial(t *testing.T) {
 }
 
 func TestHandshakeTimeoutDoesNotOutliveDial(t *testing.T) {
-	u := serve(t, echo)
-	c := dial(t, wsconn.Config{URL: u, HandshakeTimeout: 200 * time.Millisecond})
-	timeout := time.After(300 * time.Millisecond)
-	<-timeout
-	requireEcho(t, c)
+	synctest.Test(t, func(t *testing.T) {
+		c := dial(t, wsconn.Config{URL: "ws://host", HandshakeTimeout: time.Second, PingInterval: -1, Transport: inPipe(t, echo)})
+		time.Sleep(time.Hour)
+		requireEcho(t, c)
+	})
 }
 
 func TestDialConnectionRefused(t *testing.T) {

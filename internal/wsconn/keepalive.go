@@ -40,14 +40,14 @@ func (c *Conn) keepAlive() {
 // checkLife does what the watchdog says and returns when to ask it again.
 func (c *Conn) checkLife(watch *watchdog) time.Duration {
 	now := time.Since(c.epoch)
-	verdict, wait := watch.check(now, c.life(now))
-	switch verdict {
+	do, pause := watch.check(now, c.life(now))
+	switch do {
 	case askPeer:
 		c.sendPing()
 	case peerDead:
 		c.endWithFarewell(ErrPongTimeout, websocket.CloseGoingAway)
 	}
-	return max(0, wait-(time.Since(c.epoch)-now))
+	return max(0, pause-(time.Since(c.epoch)-now))
 }
 
 // life is the last sign of life since epoch; the dial was one.
@@ -154,7 +154,7 @@ func (c *Conn) passBarriers(payload string) {
 type verdict int
 
 const (
-	wait verdict = iota
+	carryOn verdict = iota
 	askPeer
 	peerDead
 )
@@ -176,13 +176,13 @@ func (w *watchdog) check(now, life time.Duration) (verdict, time.Duration) {
 	}
 	if !w.waiting {
 		if silent := now - life; silent < w.interval {
-			return wait, w.interval - silent
+			return carryOn, w.interval - silent
 		}
 		w.waiting, w.asked = true, now
 		return askPeer, min(w.interval, w.timeout)
 	}
 	if left := w.asked + w.timeout - now; left > 0 {
-		return wait, min(left, w.interval)
+		return carryOn, min(left, w.interval)
 	}
 	return peerDead, 0
 }

@@ -150,8 +150,8 @@ func (w *pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // deaf takes all bytes and never answers: a peer that is gone without a word.
 func deaf(ws *websocket.Conn) { _, _ = io.Copy(io.Discard, ws.NetConn()) }
 
-// silentListener accepts and says nothing. It tells of each accepted connection
-// and, when the client has gone, of that.
+// silentListener accepts and says nothing. It tells of each connection on which
+// the client has begun to speak and, when the client has gone, of that.
 type silentListener struct {
 	addr     string
 	accepted chan struct{}
@@ -173,7 +173,9 @@ func newSilentListener(t *testing.T) *silentListener {
 			running.Go(func() {
 				defer nc.Close()
 				_ = nc.SetDeadline(time.Now().Add(2 * soon))
-				s.accepted <- struct{}{}
+				if _, err := nc.Read(make([]byte, 1)); err == nil {
+					s.accepted <- struct{}{} // the client waits for an answer now
+				}
 				_, err := io.Copy(io.Discard, nc)
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
 					s.gone <- struct{}{}

@@ -218,7 +218,8 @@ func TestPeersCloseFrame(t *testing.T) {
 
 func TestServerVanishes(t *testing.T) {
 	t.Run("with a reset", func(t *testing.T) {
-		c := dial(t, wsconn.Config{URL: serve(t, func(ws *websocket.Conn) {
+		// Without keep-alive, whose ping would take the error from the socket first.
+		c := dial(t, wsconn.Config{PingInterval: -1, URL: serve(t, func(ws *websocket.Conn) {
 			_, _, _ = ws.ReadMessage()
 			_ = ws.NetConn().(*net.TCPConn).SetLinger(0)
 			_ = ws.NetConn().Close()
