@@ -2,11 +2,13 @@ package bitcart
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/jsonrpc"
@@ -64,7 +66,8 @@ func newDaemon(cur *currency, s settings) (*daemon, error) {
 	if client == nil {
 		client = &http.Client{Transport: d.transport}
 	}
-	d.rpc = jsonrpc.New(jsonrpc.Config{URL: d.url, User: d.user, Password: d.pass, HTTP: client})
+	// The slash matters behind a proxy, where /prefix often is not /prefix/.
+	d.rpc = jsonrpc.New(jsonrpc.Config{URL: d.url.JoinPath("/"), User: d.user, Password: d.pass, HTTP: client})
 	return d, nil
 }
 
@@ -121,6 +124,12 @@ func latin1(text string) string {
 // name is the URL for logs and errors; newDaemon has taken the credentials out.
 func (d *daemon) name() string { return d.url.String() }
 
+// same: both lead to one daemon with the same credentials.
+func (d *daemon) same(other *daemon) bool {
+	return d.cur == other.cur && d.user == other.user && d.pass == other.pass &&
+		strings.TrimRight(d.name(), "/") == strings.TrimRight(other.name(), "/")
+}
+
 // websocketURL is /ws below the base, whose path prefix is kept.
 func (d *daemon) websocketURL() string { return d.url.JoinPath("ws").String() }
 
@@ -156,9 +165,10 @@ func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte
 
 func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {
 	secrets.hide(d.pass, "***")
+	secrets.hide(base64.StdEncoding.EncodeToString([]byte(d.user+":"+d.pass)), "***")
 	return &RPCError{
 		Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
-		safe: secrets.apply(e.Message),
+		safe: secrets.clean(e.Message),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // walletName names a wallet in logs and texts, where its key, which may be a
@@ -24,28 +25,106 @@ func writeSafe(f fmt.State, text string) {
 	_, _ = io.WriteString(f, text)
 }
 
-// redactor replaces the secrets of one call in a daemon's text.
-type redactor []string // old, new, old, new, ...
+// withheld stands for a text that quotes a secret in some other spelling.
+const withheld = "(text withheld: it quotes what was sent)"
 
-// hide adds a secret; a very short one would blank out ordinary words.
-func (r *redactor) hide(secret, name string) {
-	if len(secret) >= 4 {
-		*r = append(*r, secret, name)
+// redactor knows the secrets of one call and what stands for each in a text.
+type redactor []secret
+
+type secret struct{ text, name string }
+
+// hide adds a secret. A very short one would blank out ordinary words.
+func (r *redactor) hide(text, name string) {
+	if len(text) >= 4 {
+		*r = append(*r, secret{text, name})
 	}
 }
 
-// apply puts longer secrets first: a token wallet's key begins with its xpub.
+// apply replaces the secrets in a daemon's text. When the text still holds one
+// in another spelling (escaped, percent-encoded, a seed's words by themselves),
+// none of it is shown: the error's name and code say what happened.
 func (r redactor) apply(text string) string {
-	for len(r) > 0 {
+	for range r {
 		longest := 0
-		for i := 0; i < len(r); i += 2 {
-			if len(r[i]) > len(r[longest]) {
+		for i := range r {
+			// A token wallet's key begins with its xpub.
+			if len(r[i].text) > len(r[longest].text) {
 				longest = i
 			}
 		}
-		text = strings.ReplaceAll(text, r[longest], r[longest+1])
-		rest := append(redactor{}, r[:longest]...)
-		r = append(rest, r[longest+2:]...)
+		text = strings.ReplaceAll(text, r[longest].text, r[longest].name)
+		r = append(r[:longest:longest], r[longest+1:]...)
 	}
 	return text
+}
+
+// clean is apply and, where that is not enough, nothing.
+func (r redactor) clean(text string) string {
+	safe := r.apply(text)
+	if r.quotedIn(safe) {
+		return withheld
+	}
+	return safe
+}
+
+// quotedIn reports whether text holds a secret in any common spelling.
+func (r redactor) quotedIn(text string) bool {
+	text = unescapePercent(text)
+	folded := fold(text)
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), notLetterOrDigit) {
+		words[w] = true
+	}
+	for _, s := range r {
+		if f := fold(s.text); len(f) >= 4 && strings.Contains(folded, f) {
+			return true
+		}
+		parts := strings.Fields(strings.ToLower(s.text))
+		if len(parts) < 2 {
+			continue
+		}
+		for _, w := range parts {
+			if len(w) >= 3 && words[w] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fold keeps letters and digits in lower case, so that spaces, quotes and
+// escapes make no difference.
+func fold(text string) string {
+	return strings.Map(func(c rune) rune {
+		if notLetterOrDigit(c) {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, text)
+}
+
+func notLetterOrDigit(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+
+// unescapePercent decodes %XX and + where they stand, and leaves the rest.
+func unescapePercent(text string) string {
+	if !strings.ContainsAny(text, "%+") {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '+':
+			b.WriteByte(' ')
+		case text[i] == '%' && i+2 < len(text):
+			if c, err := hex.DecodeString(text[i+1 : i+3]); err == nil {
+				b.WriteByte(c[0])
+				i += 2
+				continue
+			}
+			b.WriteByte('%')
+		default:
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
 }

@@ -34,7 +34,10 @@ func (w Wallet) String() string {
 	if w.Xpub == "" {
 		return "no wallet"
 	}
-	return walletName(w.Xpub + "_" + w.Contract)
+	if w.Contract == "" {
+		return walletName(w.Xpub)
+	}
+	return walletName(w.Xpub + "_" + w.Contract) // as its Coin's key
 }
 
 // GoString is String: %#v shows no key either.
