@@ -346,7 +346,7 @@ func foreignWallet(key string, cur *currency) Wallet {
 func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
 	l.d.n.add(received)
 	l.d.n.lastEvent.Store(now.UnixNano())
-	ev, _ := newEvent(u.Event, u.Raw)
+	ev := newEvent(u.Event, u.Raw)
 	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
 	return ev
 }

@@ -53,11 +53,10 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 		m.opts[c.currency] = append(m.opts[c.currency], c.opts...)
 	}
 	for symbol := range m.opts {
-		_, err := m.groupFor(symbol, nil)
-		errs = append(errs, err)
+		errs = append(errs, m.serve(symbol))
 	}
 	for _, symbol := range sortedKeys(wallets) {
-		if _, err := m.groupFor(symbol, nil); err != nil {
+		if err := m.serve(symbol); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -97,24 +96,32 @@ func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin
 
 // AddWallets adds wallets, all of them or, with an error, none.
 func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([]*Coin, error) {
-	g, err := m.groupFor(currency, opts)
+	d, err := m.newDaemon(currency, opts)
 	if err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	added := make(map[string]*Coin, len(ws))
-	coins := make([]*Coin, len(ws))
-	for i, w := range ws {
-		if err := w.check(g.d.cur); err != nil {
+	for _, w := range ws {
+		if err := w.check(d.cur); err != nil {
 			return nil, err
 		}
-		c := newCoin(g.d, w, m)
-		if _, ok := m.find(g.d.cur.Symbol, c.key); ok || added[c.key] != nil {
-			return nil, fmt.Errorf("%w: %s", ErrWalletExists, c)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	added := make(map[string]bool, len(ws))
+	for _, w := range ws {
+		key := w.key(d.cur)
+		if _, ok := m.find(d.cur.Symbol, key); ok || added[key] {
+			return nil, fmt.Errorf("%w: %s %s", ErrWalletExists, d.cur.Symbol, walletName(key))
 		}
-		added[c.key] = c
-		coins[i] = c
+		added[key] = true
+	}
+	coins := make([]*Coin, len(ws))
+	if len(ws) == 0 {
+		return coins, nil
+	}
+	g := m.groupOf(d) // last, so that a failure leaves no daemon behind
+	for i, w := range ws {
+		coins[i] = newCoin(g.d, w, m)
 	}
 	for _, c := range coins {
 		g.coins[c.key] = c
@@ -164,7 +171,7 @@ func (m *APIManager) LoadWallet(currency string, w Wallet, opts ...Option) (*Coi
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if g := m.groupOf(d); g != nil {
+	if g := m.known(d); g != nil {
 		d = g.d.alone()
 	}
 	return newCoin(d, w, nil), nil
@@ -186,17 +193,22 @@ func (m *APIManager) newDaemon(currency string, opts []Option) (*daemon, error) 
 	return newDaemon(cur, s)
 }
 
-// groupFor returns the group of the daemon that currency and opts name, and
-// makes it when it is new.
-func (m *APIManager) groupFor(currency string, opts []Option) (*group, error) {
-	d, err := m.newDaemon(currency, opts)
+// serve makes the manager serve a currency, with or without wallets.
+func (m *APIManager) serve(currency string) error {
+	d, err := m.newDaemon(currency, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if g := m.groupOf(d); g != nil {
-		return g, nil
+	m.groupOf(d)
+	return nil
+}
+
+// groupOf returns the group of the daemon, and makes it when it is new. mu is held.
+func (m *APIManager) groupOf(d *daemon) *group {
+	if g := m.known(d); g != nil {
+		return g
 	}
 	g := &group{d: d, coins: make(map[string]*Coin)}
 	g.chain = newCoin(d, Wallet{}, m)
@@ -204,13 +216,13 @@ func (m *APIManager) groupFor(currency string, opts []Option) (*group, error) {
 	if m.stream != nil {
 		m.stream.add(g.plan())
 	}
-	return g, nil
+	return g
 }
 
-// groupOf finds the group of the same daemon. mu is held.
-func (m *APIManager) groupOf(d *daemon) *group {
+// known finds the group of the same daemon. mu is held.
+func (m *APIManager) known(d *daemon) *group {
 	for _, g := range m.groups {
-		if g.d.cur == d.cur && g.d.url.String() == d.url.String() && g.d.user == d.user && g.d.pass == d.pass {
+		if g.d.same(d) {
 			return g
 		}
 	}

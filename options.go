@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -146,6 +147,7 @@ func parseBase(base string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return nil, errors.New("a base URL has no query and no fragment")
 	}
+	u.Host = strings.ToLower(u.Host)
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return nil, errors.New("port is out of range")
@@ -335,6 +337,9 @@ func envURL(host, port string, defaultPort int) (*url.URL, error) {
 		port = strconv.Itoa(defaultPort)
 	}
 	if !strings.Contains(host, "://") {
+		if net.ParseIP(host) != nil && strings.Contains(host, ":") {
+			host = "[" + host + "]" // IPv6
+		}
 		host = "http://" + host
 	}
 	u, err := parseBase(host)

@@ -121,6 +121,10 @@ func PayloadOf[P any](ev *Event) (P, error) {
 	if !errors.As(err, &detail) {
 		detail = &PayloadError{Err: err}
 	}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) && detail.Field == "" {
+		detail.Field = wrongType.Field
+	}
 	detail.Event = ev.Name
 	return zero, detail
 }
@@ -298,12 +302,16 @@ func present(members map[string]json.RawMessage, name string) bool {
 
 func requiredOf(t reflect.Type) []string {
 	var names []string
-	for _, f := range reflect.VisibleFields(t) {
-		if len(f.Index) > 1 && !f.Anonymous || !f.IsExported() || f.Anonymous {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" {
+			if f.Type.Kind() == reflect.Struct {
+				names = append(names, requiredOf(f.Type)...) // its members are the outer one's
+			}
 			continue
 		}
-		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "-" || strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero") || canBeAbsent(f.Type) {
+		if !f.IsExported() || f.Tag.Get("json") == "-" || strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero") || canBeAbsent(f.Type) {
 			continue
 		}
 		if name == "" {

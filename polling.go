@@ -201,8 +201,8 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	p.mu.Unlock()
 	if final {
 		retryIn = 0
+		p.end(errDaemonUnusable{err}) // before the stream ends ctx for another cause
 		p.tellFirst(err)
-		p.end(errDaemonUnusable{err})
 	} else {
 		p.tellFirst(nil)
 	}

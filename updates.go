@@ -16,7 +16,13 @@ import (
 // Update is one update on its way into ProcessUpdates: a JSON object with an
 // "event" member. Make one by NewUpdate or UpdatesFrom, or decode it from JSON;
 // a list of updates decodes whole even when some of its items are garbage.
-type Update struct {
+//
+// What it holds is behind a pointer, so that an Update in somebody's struct
+// does not print the wallet that From names.
+type Update struct{ p *update }
+
+// update is not changed once it is in an Update.
+type update struct {
 	event    string // "" = garbage
 	raw      json.RawMessage
 	err      error // it could not be encoded
@@ -35,9 +41,9 @@ func NewUpdate(event string, body any) Update {
 	}
 	raw, err := encodeUpdate(event, body)
 	if err != nil {
-		return Update{event: event, err: fmt.Errorf("bitcart: update of %s: %w", event, err)}
+		return Update{&update{event: event, err: fmt.Errorf("bitcart: update of %s: %w", event, err)}}
 	}
-	return Update{event: event, raw: raw}
+	return Update{&update{event: event, raw: raw}}
 }
 
 var errNoObject = errors.New("the body is no JSON object")
@@ -78,39 +84,49 @@ func UpdatesFrom(list []map[string]any) []Update {
 }
 
 // Event returns the event's name, "" for garbage.
-func (u Update) Event() string { return u.event }
+func (u Update) Event() string { return u.get().event }
+
+// get copies what the Update holds: nothing for the zero Update.
+func (u Update) get() update {
+	if u.p == nil {
+		return update{}
+	}
+	return *u.p
+}
 
 // From says where the update comes from: the Event's Currency, Wallet and
 // Source. Without it they are the Coin's, and SourceCustom.
 func (u Update) From(currency, wallet string, src Source) Update {
-	u.currency, u.wallet, u.source = currency, wallet, src
-	return u
+	p := u.get()
+	p.currency, p.wallet, p.source = currency, wallet, src
+	return Update{&p}
 }
 
 // UnmarshalJSON takes any JSON value: what is no object with an event name is
 // kept as garbage, so that one bad item does not fail a list.
 func (u *Update) UnmarshalJSON(data []byte) error {
-	*u = Update{event: wire.EventName(data), raw: slices.Clone(data)}
+	*u = Update{&update{event: wire.EventName(data), raw: slices.Clone(data)}}
 	return nil
 }
 
 // MarshalJSON returns the update as it was received or encoded.
 func (u Update) MarshalJSON() ([]byte, error) {
-	if u.err != nil {
-		return nil, u.err
+	p := u.get()
+	if p.err != nil {
+		return nil, p.err
 	}
-	if u.raw == nil {
+	if p.raw == nil {
 		return []byte("null"), nil
 	}
-	return u.raw, nil
+	return p.raw, nil
 }
 
 // String returns the event's name, without body and wallet.
 func (u Update) String() string {
-	if u.event == "" {
+	if u.Event() == "" {
 		return "update: garbage"
 	}
-	return "update: " + u.event
+	return "update: " + u.Event()
 }
 
 // GoString is String.
@@ -169,7 +185,8 @@ func (d *Dispatcher) handler(event string) Handler {
 func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error {
 	ctx = orBackground(ctx)
 	var errs []error
-	for i, u := range updates {
+	for i := range updates {
+		u := updates[i].get()
 		if err := ctx.Err(); err != nil {
 			errs = append(errs, fmt.Errorf("bitcart: %d of %d updates were not handed over: %w", len(updates)-i, len(updates), err))
 			break
@@ -189,9 +206,8 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 }
 
 // event is u for this dispatcher's Coin.
-func (d *Dispatcher) event(u Update) *Event {
-	ev, body := newEvent(u.event, u.raw)
-	ev.body = body
+func (d *Dispatcher) event(u update) *Event {
+	ev := newEvent(u.event, u.raw)
 	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
 	if ev.Received.IsZero() {
 		ev.Received = time.Now()
@@ -209,13 +225,13 @@ func (d *Dispatcher) event(u Update) *Event {
 }
 
 // newEvent makes an event and its body in one allocation.
-func newEvent(name string, raw json.RawMessage) (*Event, *eventBody) {
+func newEvent(name string, raw json.RawMessage) *Event {
 	both := &struct {
 		Event
 		eventBody
 	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{raw: raw}}
 	both.Event.body = &both.eventBody
-	return &both.Event, &both.eventBody
+	return &both.Event
 }
 
 // dispatch is where every path ends: it calls the event's handler, if there is

@@ -61,9 +61,16 @@ type socket struct {
 func (w *socket) run(ctx context.Context) error {
 	for {
 		w.attempts++
-		err := w.connect(ctx)
-		if ctx.Err() != nil {
+		conn, err := w.l.dial(ctx)
+		if err != nil && ctx.Err() != nil {
 			return nil
+		}
+		w.tellFirst(err)
+		if err == nil {
+			err = w.use(ctx, conn)
+			if ctx.Err() != nil {
+				return nil
+			}
 		}
 		if w.final(err) {
 			w.l.reportLoss(err, 0)
@@ -80,14 +87,9 @@ func (w *socket) run(ctx context.Context) error {
 	}
 }
 
-// connect makes one connection and serves it to its end.
-func (w *socket) connect(ctx context.Context) error {
-	conn, err := w.l.dial(ctx)
-	w.tellFirst(err)
-	if err != nil {
-		return err
-	}
-	err = w.serve(ctx, conn)
+// use serves a connection to its end.
+func (w *socket) use(ctx context.Context, conn *wsconn.Conn) error {
+	err := w.serve(ctx, conn)
 	select {
 	case <-conn.Proven():
 		// Only a connection that carried something resets the pauses: one
@@ -256,7 +258,8 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) {
 	for _, watched := range l.watches {
 		watches = append(watches, watched)
 	}
-	l.armer = newArmer(l, watches, func() { w.ready(info) })
+	arm := newArmer(l, watches, func() { w.ready(info) })
+	l.armer = arm
 	armCtx, cancel := context.WithCancel(ctx)
 	l.armCancel = cancel
 	l.mu.Unlock()
@@ -267,7 +270,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) {
 	} else {
 		l.gap(Gap{Since: w.downAt, Reason: GapUnknown, ChainWide: true})
 	}
-	l.arming.Go(func() { l.armer.run(armCtx) })
+	l.arming.Go(func() { arm.run(armCtx) })
 }
 
 // ready is called when every wallet was tried once after a connect.
