@@ -155,7 +155,7 @@ func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte
 	if errors.As(err, &answered) {
 		return nil, d.rpcError(ctx, method, answered, secrets)
 	}
-	failed := &CallError{Method: method, MaybeSent: true, Err: err}
+	failed := &CallError{Method: method, MaybeSent: true, Err: err, safe: d.secrets(secrets).clean(inner(err))}
 	var transport *jsonrpc.TransportError
 	if errors.As(err, &transport) {
 		failed.MaybeSent, failed.StatusCode = transport.MaybeSent, transport.StatusCode
@@ -163,12 +163,17 @@ func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte
 	return nil, failed
 }
 
+// secrets adds the credentials to those of a call.
+func (d *daemon) secrets(of redactor) redactor {
+	of.hide(d.pass, "***")
+	of.hide(base64.StdEncoding.EncodeToString([]byte(d.user+":"+d.pass)), "***")
+	return of
+}
+
 func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {
-	secrets.hide(d.pass, "***")
-	secrets.hide(base64.StdEncoding.EncodeToString([]byte(d.user+":"+d.pass)), "***")
 	return &RPCError{
 		Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
-		safe: secrets.clean(e.Message),
+		safe: d.secrets(secrets).clean(e.Message),
 	}
 }
 

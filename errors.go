@@ -161,10 +161,16 @@ type CallError struct {
 	StatusCode int // of an HTTP answer that is not a daemon's; 0 = no answer
 	MaybeSent  bool
 	Err        error
+
+	safe string // of a call: Err's text without what was sent
 }
 
 func (e *CallError) Error() string {
-	text := "bitcart: " + e.Method + ": " + inner(e.Err)
+	text := e.safe
+	if text == "" {
+		text = inner(e.Err)
+	}
+	text = "bitcart: " + e.Method + ": " + text
 	if e.MaybeSent {
 		text += " (the request may have reached the daemon)"
 	}

@@ -116,6 +116,17 @@ func (e *Event) Decode(v any) error {
 	return nil
 }
 
+// redact is the text of a handler's error without the wallet, for logs.
+func (e *Event) redact(err error) string {
+	var secrets redactor
+	secrets.hide(e.Wallet, walletName(e.Wallet))
+	if e.Coin != nil {
+		secrets.hide(e.Coin.wallet.Xpub, walletName(e.Wallet))
+		secrets.hide(e.Coin.d.pass, "***")
+	}
+	return secrets.clean(err.Error())
+}
+
 // attempt is the same event for its handler's next try.
 func (e *Event) attempt(n int) *Event {
 	if n == e.Attempt {

@@ -143,8 +143,8 @@ func (r *hookRunner) call(ctx context.Context, c hookCall) {
 	returned := false
 	defer func() {
 		if !returned {
-			err := &PanicError{Value: recover(), Stack: debug.Stack()}
-			r.log.Error("hook panicked", "error", err, "stack", string(err.Stack))
+			// The value is not logged: it can be anything, a wallet's key too.
+			r.log.Error("hook panicked", "type", fmt.Sprintf("%T", recover()), "stack", string(debug.Stack()))
 		}
 	}()
 	c.run(ctx)

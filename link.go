@@ -369,7 +369,7 @@ func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
 		}
 		return retryPause(l.cfg, attempt), true
 	}
-	l.d.log.Error("handler failed", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", err)
+	l.d.log.Error("handler failed", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", ev.redact(err))
 	if hook := l.d.hooks.OnHandlerError; hook != nil {
 		failed := err.(*HandlerError)
 		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, failed) }})

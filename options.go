@@ -427,11 +427,20 @@ type StreamConfig struct {
 }
 
 func (c StreamConfig) check() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"Workers", int64(c.Workers)}, {"QueuePerWallet", int64(c.QueuePerWallet)}, {"QueueBytes", c.QueueBytes},
+		{"ReadLimit", c.ReadLimit}, {"PingInterval", int64(c.PingInterval)}, {"PongTimeout", int64(c.PongTimeout)},
+		{"BackoffMin", int64(c.BackoffMin)}, {"BackoffMax", int64(c.BackoffMax)},
+		{"DrainTimeout", int64(c.DrainTimeout)}, {"SlowHandler", int64(c.SlowHandler)},
+	} {
+		if f.value < 0 {
+			return errors.New(f.name + " is negative")
+		}
+	}
 	switch {
-	case c.Workers < 0, c.QueuePerWallet < 0, c.QueueBytes < 0, c.ReadLimit < 0:
-		return errors.New("a bound is negative")
-	case c.PingInterval < 0, c.PongTimeout < 0, c.BackoffMin < 0, c.BackoffMax < 0, c.DrainTimeout < 0, c.SlowHandler < 0:
-		return errors.New("a time is negative")
 	case c.DequeCap < -1:
 		return errors.New("DequeCap is below -1")
 	case c.BackoffMax != 0 && c.BackoffMin > c.BackoffMax:

@@ -123,7 +123,7 @@ func PayloadOf[P any](ev *Event) (P, error) {
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && detail.Field == "" {
-		detail.Field = wrongType.Field
+		detail.Field = wirePath(reflect.TypeFor[P](), wrongType.Field)
 	}
 	detail.Event = ev.Name
 	return zero, detail
@@ -148,6 +148,9 @@ func payloadName[P any]() (string, error) {
 		v = reflect.New(t.Elem()).Interface()
 	}
 	if named, ok := v.(Payload); ok {
+		return named.EventName(), nil
+	}
+	if named, ok := reflect.New(t).Interface().(Payload); ok { // only the pointer has the method
 		return named.EventName(), nil
 	}
 	return "", errNotPayload
@@ -300,26 +303,78 @@ func present(members map[string]json.RawMessage, name string) bool {
 	return false
 }
 
+// requiredOf lists the members that a struct type requires. As in encoding/json
+// the members of an embedded struct are the outer one's, and an outer member
+// hides an embedded one of the same name.
 func requiredOf(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous && name == "" {
-			if f.Type.Kind() == reflect.Struct {
-				names = append(names, requiredOf(f.Type)...) // its members are the outer one's
+	hidden := map[string]bool{}
+	for level := []reflect.Type{t}; len(level) > 0; {
+		var deeper []reflect.Type
+		here := map[string]bool{}
+		for _, t := range level {
+			for i := range t.NumField() {
+				f := t.Field(i)
+				if isEmbedded(f) {
+					if f.Type.Kind() == reflect.Struct {
+						deeper = append(deeper, f.Type)
+					}
+					continue
+				}
+				name, required := memberOf(f)
+				if name == "" || hidden[name] {
+					continue
+				}
+				here[name] = true
+				if required {
+					names = append(names, name)
+				}
 			}
-			continue
 		}
-		if !f.IsExported() || f.Tag.Get("json") == "-" || strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero") || canBeAbsent(f.Type) {
-			continue
+		for name := range here {
+			hidden[name] = true
 		}
-		if name == "" {
-			name = f.Name
-		}
-		names = append(names, name)
+		level = deeper
 	}
 	return names
+}
+
+func isEmbedded(f reflect.StructField) bool {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return f.Anonymous && name == ""
+}
+
+// memberOf returns a field's name on the wire, "" when it has none, and
+// whether it must be there.
+func memberOf(f reflect.StructField) (name string, required bool) {
+	tag := f.Tag.Get("json")
+	if !f.IsExported() || tag == "-" {
+		return "", false
+	}
+	name, opts, _ := strings.Cut(tag, ",")
+	if name == "" {
+		name = f.Name
+	}
+	return name, !strings.Contains(opts, "omitempty") && !strings.Contains(opts, "omitzero") && !canBeAbsent(f.Type)
+}
+
+// wirePath takes the names of embedded structs, which are not on the wire, out
+// of a path that encoding/json reports.
+func wirePath(t reflect.Type, path string) string {
+	for {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		first, rest, ok := strings.Cut(path, ".")
+		if !ok || t.Kind() != reflect.Struct {
+			return path
+		}
+		f, found := t.FieldByName(first)
+		if !found || !isEmbedded(f) {
+			return path
+		}
+		t, path = f.Type, rest
+	}
 }
 
 func canBeAbsent(t reflect.Type) bool {

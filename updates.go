@@ -257,7 +257,7 @@ func (d *Dispatcher) call(ctx context.Context, h Handler, ev *Event) (err error)
 	defer func() {
 		if !returned {
 			err = &PanicError{Value: recover(), Stack: debug.Stack()}
-			d.logger().Error("handler panicked", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", err)
+			d.logger().Error("handler panicked", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", ev.redact(err))
 		}
 		d.countCall(err)
 	}()
