@@ -50,7 +50,9 @@ func (d *floodDaemon) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
+	gone := make(chan struct{})
 	go func() { // answers pings and sees the close frame
+		defer close(gone)
 		for {
 			if _, _, err := conn.NextReader(); err != nil {
 				conn.Close()
@@ -60,7 +62,7 @@ func (d *floodDaemon) serve(w http.ResponseWriter, r *http.Request) {
 	}()
 	select {
 	case <-d.start:
-	case <-r.Context().Done():
+	case <-gone:
 		return
 	}
 	for i := range d.count.Load() {
@@ -68,7 +70,7 @@ func (d *floodDaemon) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	<-r.Context().Done()
+	<-gone
 }
 
 // benchFrames are distinct frames over wallets: payments, transactions and

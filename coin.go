@@ -103,7 +103,9 @@ func (c *Coin) call(ctx context.Context, result any, method string, params ...an
 	if err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err)
 	}
-	answer, err := c.d.call(orBackground(ctx), method, raw, secretsOf(c.wallet, c.key, method, params))
+	answer, err := c.d.call(orBackground(ctx), method, raw, func() redactor {
+		return secretsOf(c.wallet, c.key, method, params)
+	})
 	if err != nil {
 		return err
 	}

@@ -134,8 +134,8 @@ func (d *daemon) same(other *daemon) bool {
 func (d *daemon) websocketURL() string { return d.url.JoinPath("ws").String() }
 
 // call sends one request and reports the failure in the library's types.
-// secrets are taken out of the daemon's text.
-func (d *daemon) call(ctx context.Context, method string, params []byte, secrets redactor) ([]byte, error) {
+// secrets, asked for when it fails, are taken out of the error's text.
+func (d *daemon) call(ctx context.Context, method string, params []byte, secrets func() redactor) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, callTimeout)
@@ -146,16 +146,16 @@ func (d *daemon) call(ctx context.Context, method string, params []byte, secrets
 
 // callUnbounded is call without the default limit, for get_updates: a call
 // that is cut off has emptied the daemon's queue all the same.
-func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte, secrets redactor) ([]byte, error) {
+func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte, secrets func() redactor) ([]byte, error) {
 	result, err := d.rpc.Call(ctx, method, params)
 	if err == nil {
 		return result, nil
 	}
 	var answered *jsonrpc.Error
 	if errors.As(err, &answered) {
-		return nil, d.rpcError(ctx, method, answered, secrets)
+		return nil, d.rpcError(ctx, method, answered, secrets())
 	}
-	failed := &CallError{Method: method, MaybeSent: true, Err: err, safe: d.secrets(secrets).clean(inner(err))}
+	failed := &CallError{Method: method, MaybeSent: true, Err: err, safe: d.secrets(secrets()).clean(inner(err))}
 	var transport *jsonrpc.TransportError
 	if errors.As(err, &transport) {
 		failed.MaybeSent, failed.StatusCode = transport.MaybeSent, transport.StatusCode

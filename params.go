@@ -30,24 +30,32 @@ func encodeParams(params []any, wallet any) (json.RawMessage, error) {
 	if len(positional) == 0 && len(named) > 0 {
 		return json.Marshal(named)
 	}
-	list := make([]json.RawMessage, 0, len(positional)+1)
+	list := []byte{'['}
+	last := byte(0) // with which the last argument begins
 	for i, p := range positional {
 		raw, err := json.Marshal(p)
 		if err != nil {
 			return nil, fmt.Errorf("argument %d: %w", i+1, err)
 		}
-		list = append(list, raw)
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, raw...)
+		last = raw[0]
 	}
 	// The daemon takes a last object for the named arguments, so one that is
 	// meant as a positional argument needs another behind it.
-	if n := len(list); len(named) > 0 || n > 0 && list[n-1][0] == '{' {
+	if len(named) > 0 || last == '{' {
 		raw, err := json.Marshal(named)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, raw)
+		if last != 0 {
+			list = append(list, ',')
+		}
+		list = append(list, raw...)
 	}
-	return json.Marshal(list)
+	return append(list, ']'), nil
 }
 
 func splitParams(params []any) (positional []any, named map[string]any, err error) {

@@ -129,7 +129,9 @@ func (p *poller) dequeue(c *Coin) ([]wire.Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.d.callUnbounded(p.l.work, method, params, secretsOf(c.wallet, c.key, method, nil))
+	answer, err := c.d.callUnbounded(p.l.work, method, params, func() redactor {
+		return secretsOf(c.wallet, c.key, method, nil)
+	})
 	if err != nil {
 		return nil, err
 	}
