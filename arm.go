@@ -2,77 +2,129 @@ package bitcart
 
 import (
 	"context"
-	"sync/atomic"
+	"errors"
+	"strings"
 	"time"
 )
 
 // A daemon watches only the wallets that were loaded since its own start, so
-// after every connect each wallet is loaded again by a cheap call that names it.
+// after every connect each wallet is loaded again: many by one batch_load where
+// the family has it, else each by a cheap call that names it.
 const (
-	armCalls   = 4                // at once
-	armTimeout = 30 * time.Second // of one call; a daemon that synchronizes holds calls without limit
+	loadTimeout = 30 * time.Second // of one call; a daemon that synchronizes holds calls without limit
+	firstBatch  = 50               // wallets in the first batch_load
+	mostBatch   = 2000             // wallets in one; 1 MiB is the daemon's limit for a request
+	batchTime   = time.Second      // what one batch_load should take
 )
 
-// armer loads the wallets of one connection.
-type armer struct {
-	l      *link
-	tasks  agenda[armTask]
-	first  atomic.Int64 // wallets of the connect that were not tried yet
-	passed func()       // called once, when all of them were
+// load makes the daemon load one wallet.
+func (c *Coin) load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	return c.call(ctx, nil, "getbalance")
 }
 
-type armTask struct {
-	w        *watch
-	attempts int
-	ofPass   bool // it was there at the connect
-}
-
-func newArmer(l *link, ws []*watch, passed func()) *armer {
-	a := &armer{l: l, passed: passed}
-	a.first.Store(int64(len(ws)))
-	for _, w := range ws {
-		a.tasks.add(armTask{w: w, ofPass: true}, time.Time{})
+// loadBatch makes the daemon load many wallets and waits until they are
+// synchronized: batch_load answers before that. One bad wallet fails it.
+func (l *link) loadBatch(ctx context.Context, ws []*watch) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	wallets := make([]Wallet, len(ws))
+	for i, w := range ws {
+		wallets[i] = w.coin.wallet
 	}
-	return a
-}
-
-// add arms a wallet that came later.
-func (a *armer) add(w *watch) { a.tasks.add(armTask{w: w}, time.Time{}) }
-
-// run loads wallets, a few at a time, until ctx ends. A call that ctx cuts off
-// does no harm: it reads nothing that is lost.
-func (a *armer) run(ctx context.Context) {
-	if a.first.Load() == 0 {
-		a.passed()
+	if err := l.chain.coin.call(ctx, nil, "batch_load", Named{"wallets": wallets}); err != nil {
+		return err
 	}
-	a.tasks.run(ctx, armCalls, armTimeout, func(t armTask) { a.try(ctx, t) })
-}
-
-func (a *armer) try(ctx context.Context, t armTask) {
-	t.attempts++
-	if c := t.w.coin; a.l.lookup(c.key) == t.w { // it may have been removed
-		callCtx, cancel := context.WithTimeout(ctx, armTimeout)
-		err := c.call(callCtx, nil, "getbalance")
-		cancel()
-		if ctx.Err() != nil {
-			return
+	for {
+		info, err := l.info(ctx)
+		if err != nil {
+			return err
 		}
-		a.tried(t, err)
-	}
-	if t.ofPass && a.first.Add(-1) == 0 {
-		a.passed()
+		if info.Synchronized {
+			return nil
+		}
+		if !pause(ctx, l.cfg.BackoffMin/2) {
+			return ctx.Err()
+		}
 	}
 }
 
-func (a *armer) tried(t armTask, err error) {
-	var retryIn time.Duration
+// daemonInfo is what getinfo answers on every family.
+type daemonInfo struct {
+	TotalWallets int  `json:"total_wallets"`
+	Synchronized bool `json:"synchronized"`
+}
+
+func (l *link) info(ctx context.Context) (daemonInfo, error) {
+	var info daemonInfo
+	raw, err := encodeParams(nil, nil) // without wallet: it must load none
 	if err != nil {
-		retryIn = retryPause(a.l.cfg, t.attempts)
-		a.tasks.add(armTask{w: t.w, attempts: t.attempts}, time.Now().Add(retryIn))
-	} else {
-		a.l.setArmed(t.w)
+		return info, err
 	}
-	a.l.armTried(ArmInfo{Coin: t.w.coin, Err: err, Attempts: t.attempts, RetryIn: retryIn})
+	answer, err := l.d.call(ctx, "getinfo", raw, func() redactor { return nil })
+	if err != nil {
+		return info, err
+	}
+	return info, decodeResult("getinfo", answer, &info)
+}
+
+// restarted asks, before anything is loaded, whether the daemon has forgotten
+// wallets that it had loaded for us. Other clients' wallets count in its total,
+// so where there are more than ours the list of them decides.
+func (l *link) restarted(ctx context.Context, armed []*watch) (bool, error) {
+	if len(armed) == 0 {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	info, err := l.info(ctx)
+	if err != nil {
+		return false, err
+	}
+	if info.TotalWallets < len(armed) {
+		return true, nil
+	}
+	if info.TotalWallets == len(armed) || info.TotalWallets > mostListed {
+		return false, nil
+	}
+	return l.forgotten(ctx, armed)
+}
+
+// mostListed is up to how many wallets the daemon is asked for a list of them.
+const mostListed = 5000
+
+func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
+	raw, err := encodeParams(nil, nil)
+	if err != nil {
+		return false, err
+	}
+	answer, err := l.d.call(ctx, "list_wallets", raw, func() redactor { return nil })
+	if err != nil {
+		return false, err
+	}
+	var list []struct {
+		Path string `json:"path"`
+	}
+	if err := decodeResult("list_wallets", answer, &list); err != nil {
+		return false, err
+	}
+	loaded := make(map[string]bool, len(list))
+	for _, w := range list {
+		loaded[w.Path[strings.LastIndexByte(w.Path, '/')+1:]] = true
+	}
+	for _, w := range armed {
+		if !w.coin.wallet.Diskless && !strings.Contains(w.coin.key, "/") && !loaded[w.coin.key] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// transient: the call failed for a reason of the connection, not of the wallet.
+func transient(err error) bool {
+	var answered *RPCError
+	return !errors.As(err, &answered)
 }
 
 // armTried reports one try to load a wallet.

@@ -1,12 +1,11 @@
 package bitcart
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync/atomic"
 )
@@ -21,10 +20,11 @@ type Coin struct {
 	d       *daemon
 	wallet  Wallet
 	key     string
-	manager *APIManager           // whose Coin it is; nil for one made by NewCoin or LoadWallet
-	running atomic.Bool           // a stream of its own
-	watched atomic.Pointer[watch] // what the running stream keeps for the wallet
-	armed   signal                // broadcast when the wallet becomes armed, or a stream starts
+	manager *APIManager            // whose Coin it is; nil for one made by NewCoin or LoadWallet
+	running atomic.Bool            // a stream of its own
+	self    atomic.Pointer[daemon] // of a managed Coin's own stream, with counters of its own
+	watched atomic.Pointer[watch]  // what the running stream keeps for the wallet
+	armed   signal                 // broadcast when the wallet becomes armed, or a stream starts
 }
 
 // NewCoin makes a Coin of a currency that is known or registered. It does not
@@ -88,9 +88,12 @@ func (c *Coin) URL() string { return c.d.name() }
 // float. ctx bounds the whole call; without a deadline 5 minutes do. A call
 // that is cut off may go on in the daemon.
 //
-// The error is a *RPCError when the daemon answered one, otherwise a
-// *CallError. The library never repeats a call; errors.Is(err, ErrMaybeSent)
-// says whether the request may have reached the daemon.
+// The error is a *RPCError when the daemon answered one and a *CallError when
+// it did not answer, or its answer cannot be decoded into result. Arguments or a
+// result that cannot be used, and get_updates beside a stream (ErrStreamRunning),
+// are errors before anything is sent. The library never repeats a call;
+// errors.Is(err, ErrMaybeSent) says whether the request may have reached the
+// daemon, so that what it asked for may have happened.
 func (c *Coin) Call(ctx context.Context, result any, method string, params ...any) error {
 	if method == "get_updates" && c.streaming() {
 		return fmt.Errorf("%w: it reads get_updates", ErrStreamRunning)
@@ -99,6 +102,9 @@ func (c *Coin) Call(ctx context.Context, result any, method string, params ...an
 }
 
 func (c *Coin) call(ctx context.Context, result any, method string, params ...any) error {
+	if err := checkResult(result); err != nil {
+		return fmt.Errorf("bitcart: %s: %w", method, err) // before anything is sent
+	}
 	raw, err := encodeParams(params, c.param())
 	if err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err)
@@ -127,6 +133,16 @@ func (c *Coin) param() any {
 	return c.wallet.param()
 }
 
+func checkResult(result any) error {
+	if result == nil {
+		return nil
+	}
+	if v := reflect.ValueOf(result); v.Kind() != reflect.Pointer || v.IsNil() {
+		return fmt.Errorf("result is a %T, not a pointer to decode into", result)
+	}
+	return nil
+}
+
 // decodeError is an answer that is valid but not of the expected type.
 type decodeError struct{ err error }
 
@@ -141,15 +157,10 @@ func decodeResult(method string, answer json.RawMessage, result any) error {
 		return nil
 	}
 	if raw, ok := result.(*json.RawMessage); ok {
-		if raw == nil {
-			return &CallError{Method: method, MaybeSent: true, Err: &decodeError{errors.New("result is a nil pointer")}}
-		}
 		*raw = answer
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(answer))
-	dec.UseNumber()
-	if err := dec.Decode(result); err != nil {
+	if err := unmarshal(answer, result); err != nil {
 		return &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}}
 	}
 	return nil
@@ -213,18 +224,22 @@ func marshalText(text string) ([]byte, error) { return json.Marshal(text) }
 
 // runStream runs s as the Coin's only stream.
 func (c *Coin) runStream(ctx context.Context, s *stream) error {
+	d := c.d
 	if c.manager != nil {
-		if err := c.manager.claimCoin(c); err != nil {
+		release, err := c.manager.claimCoin(c)
+		if err != nil {
 			return err
 		}
-		defer c.manager.releaseCoin(c)
+		defer release()
+		d = c.d.alone()
+		c.self.Store(d)
 	} else {
 		if !c.running.CompareAndSwap(false, true) {
 			return ErrStreamRunning
 		}
 		defer c.running.Store(false)
 	}
-	plan := &linkPlan{d: c.d, chain: c, single: true}
+	plan := &linkPlan{d: d, chain: c, single: true}
 	if c.key != "" {
 		plan.coins = []*Coin{c}
 	}

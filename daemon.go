@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -179,5 +181,15 @@ func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, 
 
 // invalidAnswer: something answered, but it was no daemon, or could not be read.
 func (e *CallError) invalidAnswer() bool {
-	return e.StatusCode != 0 || errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) || errors.As(e.Err, new(*decodeError))
+	if errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) || errors.As(e.Err, new(*decodeError)) {
+		return true
+	}
+	return e.StatusCode != 0 && !broken(e.Err)
+}
+
+// broken: the connection ended, or its time, while the answer was read.
+func broken(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }

@@ -88,7 +88,7 @@ var (
 
 	// ErrUnsupported: the daemon's family lacks what the method needs. It also
 	// matches ErrProcedureNotFound's case.
-	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror"}}
+	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror", "procedure not found"}}
 )
 
 // RPCError is an error that the daemon answered: the call arrived and failed.
@@ -202,10 +202,16 @@ type ConnectError struct {
 	URL        string // without credentials
 	StatusCode int    // what the upgrade was answered with; 0 = no answer
 	Err        error
+
+	safe string // of a stream: Err's text without the wallet and the credentials
 }
 
 func (e *ConnectError) Error() string {
-	return fmt.Sprintf("bitcart: %s: websocket %s: %s", e.Currency, e.URL, inner(e.Err))
+	text := e.safe
+	if text == "" {
+		text = inner(e.Err)
+	}
+	return fmt.Sprintf("bitcart: %s: websocket %s: %s", e.Currency, e.URL, text)
 }
 
 // Unwrap returns the cause.
@@ -287,11 +293,12 @@ type DrainError struct {
 	Undelivered int // events whose handler never began
 	Retrying    int // events that waited for another attempt
 	Running     int // handlers and hooks still inside
+	Cut         int // get_updates calls that were cut off: what they brought is lost
 }
 
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, %d handlers running",
-		e.Undelivered, e.Retrying, e.Running)
+	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, %d handlers running, %d calls cut off",
+		e.Undelivered, e.Retrying, e.Running, e.Cut)
 }
 
 // Is matches ErrDrainTimeout.
@@ -314,11 +321,21 @@ func inner(err error) string {
 	if err == nil {
 		return "unknown"
 	}
-	text := err.Error()
+	text := textOf(err)
 	for _, prefix := range []string{"bitcart: ", "jsonrpc: ", "wsconn: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return text
+}
+
+// textOf survives a user's error whose Error panics, as a typed nil does.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("an error of type %T without text", err)
+		}
+	}()
+	return err.Error()
 }
 
 // retryError is what Retry returns.

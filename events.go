@@ -95,25 +95,32 @@ func (e *Event) Fields() (map[string]any, error) {
 	}
 	b := e.body
 	b.once.Do(func() {
-		dec := json.NewDecoder(bytes.NewReader(b.raw))
-		dec.UseNumber()
-		if err := dec.Decode(&b.fields); err != nil {
+		if err := unmarshal(b.raw, &b.fields); err != nil {
 			b.err = &PayloadError{Event: e.Name, Err: err}
 		}
 	})
 	return b.fields, b.err
 }
 
-// Decode decodes the update into v as json.Unmarshal does: what is missing
-// stays as it is. PayloadOf reports it instead.
+// Decode decodes the update into v as json.Unmarshal does, with numbers as
+// json.Number where v has an any: what is missing stays as it is. PayloadOf
+// reports it instead.
 func (e *Event) Decode(v any) error {
 	if e == nil || e.body == nil {
 		return errNoEvent
 	}
-	if err := json.Unmarshal(e.body.raw, v); err != nil {
+	if err := unmarshal(e.body.raw, v); err != nil {
 		return &PayloadError{Event: e.Name, Err: err}
 	}
 	return nil
+}
+
+// unmarshal is json.Unmarshal, but a number that goes into an any keeps its
+// text: amounts in the smallest unit exceed 64 bits.
+func unmarshal(raw []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	return dec.Decode(v)
 }
 
 // redact is the text of a handler's error without the wallet, for logs.
@@ -124,7 +131,7 @@ func (e *Event) redact(err error) string {
 		secrets.hide(e.Coin.wallet.Xpub, walletName(e.Wallet))
 		secrets.hide(e.Coin.d.pass, "***")
 	}
-	return secrets.clean(err.Error())
+	return secrets.clean(textOf(err))
 }
 
 // attempt is the same event for its handler's next try.

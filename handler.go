@@ -39,7 +39,7 @@ type Registry interface {
 // On registers fn as the handler of P's event. P is one of the payload types,
 // a type of your own, or a pointer to one. An update that PayloadOf cannot
 // read is the handler's error; fn is not called for it. A nil fn removes the
-// handler.
+// handler. An interface type names no event, and nothing is registered.
 func On[P Payload](r Registry, fn func(ctx context.Context, ev *Event, p P) error) {
 	name, err := payloadName[P]()
 	if err != nil {

@@ -26,13 +26,13 @@ type Stats struct {
 	HandlerErrors uint64 `json:"handler_errors"` // errors of handlers, panics included
 	Panics        uint64 `json:"panics"`
 
-	Queued      int   `json:"queued"`       // events that wait for their handler
-	QueuedBytes int64 `json:"queued_bytes"` // their size
-	Reconnects  int   `json:"reconnects"`   // connections after the first
-	Gaps        int   `json:"gaps"`         // calls of OnGap
-	Armed       int   `json:"armed"`        // wallets that are watched now
-	Unarmed     int   `json:"unarmed"`      // wallets that are not, or not yet
-	Running     int   `json:"running"`      // handlers inside; at StreamConfig.Workers, wallets wait for each other
+	Queued      int `json:"queued"`       // events that wait for their handler
+	QueuedBytes int `json:"queued_bytes"` // their size
+	Reconnects  int `json:"reconnects"`   // connections after the first
+	Gaps        int `json:"gaps"`         // calls of OnGap
+	Armed       int `json:"armed"`        // wallets that are watched now
+	Unarmed     int `json:"unarmed"`      // wallets that are not, or not yet
+	Running     int `json:"running"`      // handlers inside; at StreamConfig.Workers, wallets wait for each other
 }
 
 // counter names one of the cumulative members of Stats.
@@ -68,14 +68,19 @@ func (n *counters) add(c counter) {
 }
 
 func (n *counters) addN(c counter, delta int) {
-	if delta > 0 {
+	if n != nil && delta > 0 {
 		n.values[c].Add(uint64(delta))
 	}
 }
 
 // Stats returns how the Coin's stream is doing; for a managed Coin, the
 // stream of its daemon. It is cheap and may be called at any time.
-func (c *Coin) Stats() Stats { return c.d.stats() }
+func (c *Coin) Stats() Stats {
+	if d := c.self.Load(); d != nil && c.running.Load() {
+		return d.stats()
+	}
+	return c.d.stats()
+}
 
 func (d *daemon) stats() Stats {
 	n := &d.n

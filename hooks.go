@@ -5,24 +5,25 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/queue"
 )
 
-// Hooks are told about streams. Nil fields are skipped. The hooks of one
-// currency run one at a time, in order, on a goroutine of their own: they may
-// block and make calls without holding up an event, but a hook must not wait
-// for its own stream to return. ctx is like a handler's. A hook that never
-// returns costs the hooks behind it, not events: beyond 65 536 waiting calls
-// new ones are dropped and logged, and gaps among them are told later as one.
+// Hooks are told about streams. Nil fields are skipped. The hooks of one daemon
+// run one at a time, in order, on a goroutine of their own: they may block and
+// make calls without holding up an event, but a hook must not wait for its own
+// stream to return. ctx is like a handler's. A hook that never returns costs the
+// hooks behind it, not events: beyond 65 536 waiting calls, or QueueBytes of
+// events in them, new ones are dropped and logged, and gaps among them are told
+// later as one.
 type Hooks struct {
 	// OnConnect is called after every connect, when each wallet has been
 	// tried once.
 	OnConnect func(ctx context.Context, info ConnectInfo)
-	// OnDisconnect is called when a connection has ended and when an attempt
-	// to connect has failed.
+	// OnDisconnect is called when a connection was lost and when an attempt to
+	// connect has failed; not when ctx has ended the stream.
 	OnDisconnect func(ctx context.Context, info DisconnectInfo)
 	// OnGap is called when events may be missing: read what you wait for by
 	// RPC. It is queued before the events that follow the gap; delivery does
@@ -99,30 +100,35 @@ const hookBound = 1 << 16
 
 // hookRunner calls the hooks of one link, one at a time, in order.
 type hookRunner struct {
-	set      *queue.Set[hookCall]
-	lane     *queue.Lane[hookCall]
-	log      *slog.Logger
-	lostGaps atomic.Bool
-	regap    func() // tells the gaps that were dropped as one
+	set  *queue.Set[hookCall]
+	lane *queue.Lane[hookCall]
+	log  *slog.Logger
+
+	mu   sync.Mutex // guards lost; a leaf
+	lost time.Time  // since when a gap was dropped; zero = none was
 }
 
 type hookCall struct {
-	run func(ctx context.Context)
-	gap bool
+	run  func(ctx context.Context)
+	gap  *Gap // it tells of this gap
+	size int  // bytes of the event that it holds
 }
 
-func newHookRunner(ctx context.Context, log *slog.Logger, regap func()) *hookRunner {
-	r := &hookRunner{log: log, regap: regap}
+// newHookRunner returns a runner that holds so many bytes of events. regap
+// tells the gaps that found no room as one.
+func newHookRunner(ctx context.Context, log *slog.Logger, bytes int64, regap func(since time.Time)) *hookRunner {
+	r := &hookRunner{log: log}
 	r.set = queue.New(queue.Config[hookCall]{
-		Workers: 1, PerLane: hookBound, LaneBytes: hookBound, Bytes: hookBound,
+		Workers: 1, PerLane: hookBound, LaneBytes: bytes, Bytes: bytes,
 		Handle: func(c hookCall, _ int) (time.Duration, bool) {
 			r.call(ctx, c)
 			return 0, false
 		},
 		Dry: func(l *queue.Lane[hookCall]) {
 			l.Reopen()
-			if r.lostGaps.Swap(false) {
-				r.regap()
+			log.Warn("a hook was stuck: calls of hooks were dropped")
+			if since := r.takeLost(); !since.IsZero() {
+				regap(since)
 			}
 		},
 	})
@@ -130,12 +136,23 @@ func newHookRunner(ctx context.Context, log *slog.Logger, regap func()) *hookRun
 	return r
 }
 
+func (r *hookRunner) takeLost() (since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, r.lost = r.lost, time.Time{}
+	return since
+}
+
+// post puts a call in line. It runs no user code, so locks may be held.
 func (r *hookRunner) post(c hookCall) {
-	if out := r.lane.Push(c, 1); out == queue.Overflowed || out == queue.Dropped {
-		r.log.Warn("a hook is stuck: the call of another one is dropped", "gap", c.gap)
-		if c.gap {
-			r.lostGaps.Store(true)
-		}
+	out := r.lane.Push(c, c.size+1)
+	if c.gap == nil || out == queue.Accepted {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost.IsZero() || c.gap.Since.Before(r.lost) {
+		r.lost = c.gap.Since
 	}
 }
 

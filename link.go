@@ -42,19 +42,28 @@ type link struct {
 
 	mu        sync.Mutex // guards what follows; taken before no other lock, held by no user code
 	watches   map[string]*watch
+	retired   map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
 	connected bool
 	pass      bool // wallets are being made ready
 	since     time.Time
 	lastFrame func() time.Time
-	armer     *armer // of the connection; nil without one
-	armCancel context.CancelFunc
 	poller    *poller // nil for a websocket
 	armed     int
 
-	epoch   atomic.Uint64  // of the connection; a wallet is armed when it was in this one
-	arming  sync.WaitGroup // the armer of the connection
+	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
 	fail    context.CancelCauseFunc
 	started time.Time
+
+	// hist guards what was seen of the daemon's sequences, and keeps a push
+	// and its note one step. Taken before queue.Set.mu.
+	hist     sync.Mutex // before link.mu
+	recovery *recovery  // of a websocket
+
+	gapsQueued atomic.Int64 // gaps among what waits, in the pull form
+	callsCut   atomic.Int64 // get_updates calls that the drain's end cut off
+
+	together replay.History      // a Coin's own stream: wallet and chain are one sequence
+	chainLog replay.ChainHistory // a manager's: the chain's
 }
 
 // parcel is what waits in a lane: an event or, in the pull form, a gap.
@@ -79,9 +88,17 @@ type watch struct {
 	coin *Coin
 	lane *queue.Lane[parcel]
 
-	mu      sync.Mutex // guards seen, which the reader writes and recovery reads
-	seen    replay.Log
 	armedIn atomic.Uint64 // the epoch in which the daemon loaded the wallet; 0 = never
+	asking  atomic.Bool   // a get_updates call is under way
+
+	seen replay.Wallet // guarded by link.hist; a manager's wallets
+	last replay.Log    // guarded by link.hist; what tells repeats on a Coin's own stream
+	// Guarded by link.hist as well:
+	droppedAt time.Time // when its lane overflowed
+	read      bool      // its queue was read once
+	sure      bool      // as far as is known, the daemon has watched it since then
+	episode   uint64    // counts what may have interrupted its events
+	gapIn     uint64    // the episode whose gap was reported
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -96,12 +113,15 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 		Handle:  l.handle,
 		Dry:     l.dry,
 	})
-	l.hooks = newHookRunner(l.work, l.d.log, func() { l.gap(Gap{Since: time.Now(), Reason: GapUnknown, ChainWide: true}) })
+	l.hooks = newHookRunner(l.work, l.d.log, l.cfg.QueueBytes, func(since time.Time) {
+		l.gap(Gap{Since: since, Reason: GapUnknown, ChainWide: true})
+	})
 	l.watches = make(map[string]*watch, len(p.coins))
 	l.chain = &watch{link: l, coin: p.chain, lane: l.queue.NewLane()}
 	for _, c := range p.coins {
 		l.watchCoin(c)
 	}
+	l.recovery = newRecovery(l)
 	l.d.n.live.Store(l)
 	return l
 }
@@ -110,37 +130,31 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 // link is new.
 func (l *link) watchCoin(c *Coin) *watch {
 	w := &watch{link: l, coin: c}
-	if l.single {
+	switch old := l.retired[c.key]; {
+	case l.single:
 		w.lane = l.chain.lane
-	} else {
+	case old != nil && old.Revive():
+		w.lane = old
+	default:
 		w.lane = l.queue.NewLane()
 	}
+	delete(l.retired, c.key)
 	l.watches[c.key] = w
 	c.watched.Store(w)
 	return w
 }
 
-// addCoin serves another wallet of a running stream and arms it.
-func (l *link) addCoin(c *Coin) {
-	if l.watchLate(c) {
-		l.gap(Gap{Coin: c, Since: time.Now(), Reason: GapStart})
-	}
-}
-
-// watchLate reports whether the wallet joins a connected websocket: what came
-// before is not known then.
-func (l *link) watchLate(c *Coin) bool {
+// watchLate serves another wallet of a running stream. live reports that it
+// joins a connected websocket, whose recovery has to make it ready.
+func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.watchCoin(c)
-	if l.armer != nil {
-		l.armer.add(w)
-	}
+	w = l.watchCoin(c)
 	if l.poller != nil {
 		l.poller.add(w)
-		return false
+		return w, false
 	}
-	return l.connected
+	return w, l.connected
 }
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.
@@ -155,9 +169,26 @@ func (l *link) removeCoin(c *Coin) {
 	if l.isArmed(w) {
 		l.armed--
 	}
+	l.d.n.addN(dropped, w.lane.Remove())
+	l.retire(w)
 	l.mu.Unlock()
 	c.watched.CompareAndSwap(w, nil)
-	l.d.n.addN(dropped, w.lane.Remove())
+}
+
+// retire keeps the lane of a removed wallet while a handler is inside: should
+// the wallet come back meanwhile, its events wait for that handler. mu is held.
+func (l *link) retire(w *watch) {
+	for key, lane := range l.retired {
+		if !lane.Busy() {
+			delete(l.retired, key)
+		}
+	}
+	if w.lane.Busy() {
+		if l.retired == nil {
+			l.retired = make(map[string]*queue.Lane[parcel])
+		}
+		l.retired[w.coin.key] = w.lane
+	}
 }
 
 // run serves the link until ctx ends or the transport cannot go on, and drains it.
@@ -168,6 +199,7 @@ func (l *link) run(ctx context.Context) error {
 	defer stop()
 	slow := l.watchSlowHandlers(ctx)
 	err := l.s.transport(ctx, l)
+	l.setConnected(false)
 	l.beginDrain() // the transport may have ended by itself
 	drained := l.drain()
 	slow()
@@ -181,55 +213,6 @@ func (l *link) unwatch() {
 	for _, w := range l.watches {
 		w.coin.watched.CompareAndSwap(w, nil)
 	}
-}
-
-// beginDrain starts the time within which everything has to be delivered.
-func (l *link) beginDrain() {
-	l.drainO.Do(func() { l.clock = time.AfterFunc(l.cfg.DrainTimeout, l.cut) })
-}
-
-// grace is how long handlers have to return after their ctx was cancelled.
-const grace = time.Second
-
-// drain waits for the queues to run empty, then for hooks. When the time is
-// over it cancels what runs and reports what is left.
-func (l *link) drain() error {
-	defer l.cut()
-	defer l.clock.Stop()
-	_ = l.queue.Drain(l.work) // what is left is counted below
-	var left DrainError
-	left.Undelivered, left.Retrying = l.queue.Stop()
-	last, cancel := outlive(l.work, grace)
-	defer cancel()
-	running, refused := l.queue.Wait(last)
-	left.Running, left.Retrying = running, left.Retrying+refused
-
-	_ = l.hooks.set.Drain(last)
-	if lost, _ := l.hooks.set.Stop(); lost > 0 {
-		l.d.log.Warn("hooks were not called before the stream ended", "calls", lost)
-	}
-	running, _ = l.hooks.set.Wait(last)
-	left.Running += running
-	if left == (DrainError{}) {
-		return nil
-	}
-	return &left
-}
-
-// outlive returns a context that ends the time d after ctx. cancel waits for
-// its goroutine.
-func outlive(ctx context.Context, d time.Duration) (_ context.Context, cancel func()) {
-	longer, end := context.WithCancel(context.WithoutCancel(ctx))
-	var done sync.WaitGroup
-	done.Go(func() {
-		select {
-		case <-ctx.Done():
-			pause(longer, d)
-			end()
-		case <-longer.Done():
-		}
-	})
-	return longer, func() { end(); done.Wait() }
 }
 
 // accept takes one message of the websocket.
@@ -289,7 +272,7 @@ func (l *link) reportLoss(err error, retryIn time.Duration) {
 
 func (l *link) garbage(why string) {
 	l.d.n.add(garbage)
-	l.d.log.Warn("message skipped", "reason", why)
+	l.warn("message skipped", "reason", why)
 }
 
 // push is the one way from a transport into a wallet's lane. A durable journal
@@ -299,12 +282,53 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 		l.garbage("update without an event name")
 		return
 	}
-	w.mu.Lock()
-	repeat := w.seen.Add(replay.Of(u.Raw))
-	w.mu.Unlock()
 	ev := l.event(u, w.coin, key, src, now)
-	ev.Repeat = repeat
-	l.pushed(w.coin, w.lane.Push(parcel{ev: ev}, parcel{ev: ev}.size()))
+	p := parcel{ev: ev}
+	it := replay.ItemOf(u.Event, u.Raw, w == l.chain)
+	l.hist.Lock()
+	out := w.lane.PushFunc(p.size(), func() parcel {
+		ev.Repeat = l.note(w, it)
+		return p
+	})
+	if out == queue.Overflowed {
+		w.droppedAt = now
+		l.holdHistory(w) // from here on something is missed
+	}
+	l.hist.Unlock()
+	l.pushed(w.coin, out)
+}
+
+// note writes a live update down. hist is held.
+func (l *link) note(w *watch, it replay.Item) (repeat bool) {
+	switch {
+	case l.single:
+		l.together.Add(it)
+		return w.last.Add(it.Bytes)
+	case w == l.chain:
+		return l.chainLog.Add(it)
+	}
+	return w.seen.Add(it)
+}
+
+// holdHistory notes that updates may be missed from here on. hist is held.
+func (l *link) holdHistory(w *watch) {
+	switch {
+	case l.single:
+		l.together.Hold()
+	case w == l.chain:
+		l.chainLog.Hold()
+	default:
+		w.seen.Hold(&l.chainLog)
+	}
+}
+
+// hold keeps a wallet's, or the chain's, live events until what was missed
+// before them is known.
+func (l *link) hold(w *watch) {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	l.holdHistory(w)
+	w.lane.Hold()
 }
 
 // pushed counts an event that found no place in its lane.
@@ -314,14 +338,14 @@ func (l *link) pushed(c *Coin, out queue.Outcome) {
 	}
 	l.d.n.add(dropped)
 	if out == queue.Overflowed {
-		l.d.log.Warn("queue overflowed: events are dropped until it has run empty", "wallet", walletOf(c))
+		l.warn("queue overflowed: events are dropped until it has run empty", "wallet", walletOf(c))
 	}
 }
 
 // pushForeign takes an update of a wallet that nobody added. Nothing is kept
 // for it: not even what would tell a repeat.
 func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
-	if !l.d.allWallets {
+	if !l.d.allWallets || l.single { // before the daemon has read the filter it sends everybody's
 		l.d.n.add(foreign)
 		return
 	}
@@ -337,8 +361,8 @@ func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
 // foreignWallet is the wallet that a key names: a contract stands behind the
 // last "_", which no xpub, address or seed holds.
 func foreignWallet(key string, cur *currency) Wallet {
-	if xpub, contract, ok := strings.Cut(key, "_"); ok && cur.tokens {
-		return Wallet{Xpub: xpub, Contract: contract}
+	if i := strings.LastIndexByte(key, '_'); i > 0 && i < len(key)-1 && cur.tokens {
+		return Wallet{Xpub: key[:i], Contract: key[i+1:]}
 	}
 	return Wallet{Xpub: key}
 }
@@ -351,114 +375,11 @@ func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Ti
 	return ev
 }
 
-// handle hands one parcel over, on a worker.
-func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
-	if l.s.pull != nil {
-		// One that the consumer did not take in time is left over, not done.
-		return 0, !l.s.pull(l.work, p)
-	}
-	ev := p.ev.attempt(attempt)
-	err := ev.Coin.disp.dispatch(l.work, ev)
-	if err == nil {
-		return 0, false
-	}
-	var wanted *retryError
-	if errors.As(err, &wanted) {
-		if wanted.after > 0 {
-			return wanted.after, true
-		}
-		return retryPause(l.cfg, attempt), true
-	}
-	l.d.log.Error("handler failed", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", ev.redact(err))
-	if hook := l.d.hooks.OnHandlerError; hook != nil {
-		failed := err.(*HandlerError)
-		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, failed) }})
-	}
-	return 0, false
-}
-
-// dry is told that an overflowed lane has handed over what it had. What was
-// dropped since is not in the queue any more: that is a gap.
-func (l *link) dry(lane *queue.Lane[parcel]) {
-	g := Gap{Since: time.Now(), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
-	if w := l.watchOf(lane); w != nil {
-		g.Coin = w.coin
-	}
-	l.gap(g)
-	lane.Reopen()
-}
-
-func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, w := range l.watches {
-		if w.lane == lane {
-			return w
-		}
-	}
-	return nil
-}
-
-// gap reports that events may be missing.
-func (l *link) gap(g Gap) {
-	g.Currency = l.d.cur.Symbol
-	l.d.n.add(gaps)
-	l.d.log.Warn("events may be missing", "wallet", walletOf(g.Coin), "reason", g.Reason.String(), "since", g.Since)
-	if l.s.pull != nil {
-		lane := l.chain.lane
-		if g.Coin != nil {
-			if w := l.lookup(g.Coin.key); w != nil {
-				lane = w.lane
-			}
-		}
-		lane.Push(parcel{gap: &g}, parcelOverhead)
-	}
-	if hook := l.d.hooks.OnGap; hook != nil {
-		l.hooks.post(hookCall{gap: true, run: func(ctx context.Context) { hook(ctx, g) }})
-	}
-}
-
-func walletOf(c *Coin) string {
-	if c == nil {
-		return "every wallet"
-	}
-	return walletName(c.key)
-}
-
-// watchSlowHandlers tells OnSlowHandler of handlers that run for long. The
-// function it returns ends and waits for its goroutine.
-func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
-	hook := l.d.hooks.OnSlowHandler
-	if hook == nil || l.s.pull != nil {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // during the drain as well
-	var done sync.WaitGroup
-	done.Go(func() {
-		told := map[*Event]bool{}
-		for pause(ctx, l.cfg.SlowHandler/2) {
-			still := map[*Event]bool{}
-			l.queue.Running(func(p parcel, since time.Time) {
-				running := time.Since(since)
-				if running < l.cfg.SlowHandler {
-					return
-				}
-				still[p.ev] = true
-				if !told[p.ev] {
-					ev := p.ev
-					l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, ev, running) }})
-				}
-			})
-			told = still
-		}
-	})
-	return func() { cancel(); done.Wait() }
-}
-
 // addTo fills in what only a running link knows.
 func (l *link) addTo(s *Stats) {
 	load := l.queue.Counts()
-	s.Queued, s.QueuedBytes, s.Running = load.Queued, load.Bytes, load.Running
+	s.Queued = max(0, load.Queued-int(l.gapsQueued.Load()))
+	s.QueuedBytes, s.Running = int(load.Bytes), load.Running
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Connected, s.Recovering, s.Since = l.connected, l.pass, l.since

@@ -35,6 +35,7 @@ type group struct {
 	d     *daemon
 	chain *Coin // whose the chain-wide events are
 	coins map[string]*Coin
+	link  *link // of the running stream; nil without one
 }
 
 // NewAPIManager makes a manager for the given wallets, a list of xpubs for each
@@ -105,6 +106,12 @@ func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([
 			return nil, err
 		}
 	}
+	var joined []*watch // which a running stream has to make ready
+	defer func() {
+		for _, w := range joined {
+			w.link.recovery.join(w) // it logs and tells hooks: after the lock
+		}
+	}()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	added := make(map[string]bool, len(ws))
@@ -125,19 +132,13 @@ func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([
 	}
 	for _, c := range coins {
 		g.coins[c.key] = c
-		if l := m.linkOf(g); l != nil {
-			l.addCoin(c)
+		if g.link != nil {
+			if w, live := g.link.watchLate(c); live {
+				joined = append(joined, w)
+			}
 		}
 	}
 	return coins, nil
-}
-
-// linkOf is the running stream's part for a daemon. mu is held.
-func (m *APIManager) linkOf(g *group) *link {
-	if m.stream == nil {
-		return nil
-	}
-	return g.d.n.live.Load()
 }
 
 // RemoveWallet removes a wallet and reports whether it was there. Its events
@@ -151,8 +152,8 @@ func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
 			continue
 		}
 		delete(g.coins, walletKey)
-		if l := m.linkOf(g); l != nil {
-			l.removeCoin(c)
+		if g.link != nil {
+			g.link.removeCoin(c)
 		}
 		return true
 	}
@@ -214,7 +215,7 @@ func (m *APIManager) groupOf(d *daemon) *group {
 	g.chain = newCoin(d, Wallet{}, m)
 	m.groups = append(m.groups, g)
 	if m.stream != nil {
-		m.stream.add(g.plan())
+		g.link = m.stream.add(g.plan())
 	}
 	return g
 }
@@ -376,6 +377,9 @@ func (m *APIManager) claim(ctx context.Context, s *stream) error {
 	}
 	m.stream = s
 	s.prepare(ctx, plans)
+	for i, g := range m.groups {
+		g.link = s.links[i]
+	}
 	return nil
 }
 
@@ -383,35 +387,52 @@ func (m *APIManager) release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stream = nil
+	for _, g := range m.groups {
+		g.link = nil
+	}
 }
 
-// claimCoin lets a managed Coin stream by itself.
-func (m *APIManager) claimCoin(c *Coin) error {
+// claimCoin lets one of the manager's Coins stream by itself: one that is added
+// only while the manager does not stream, and so the chain's; one that was
+// removed at any time.
+func (m *APIManager) claimCoin(c *Coin) (release func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, managed := m.find(c.Currency(), c.key); managed && m.stream != nil {
-		return fmt.Errorf("%w: the Coin's manager streams", ErrStreamRunning)
+	ours := m.serves(c)
+	if ours && m.stream != nil {
+		return nil, fmt.Errorf("%w: the Coin's manager streams", ErrStreamRunning)
 	}
 	if !c.running.CompareAndSwap(false, true) {
-		return ErrStreamRunning
+		return nil, ErrStreamRunning
 	}
-	m.streams++
-	return nil
+	if ours {
+		m.streams++
+	}
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if ours {
+			m.streams--
+		}
+		c.running.Store(false)
+	}, nil
 }
 
-func (m *APIManager) releaseCoin(c *Coin) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.streams--
-	c.running.Store(false)
+// serves: the Coin is added, or has a daemon's chain-wide events. mu is held.
+func (m *APIManager) serves(c *Coin) bool {
+	for _, g := range m.groups {
+		if g.chain == c || c.key != "" && g.coins[c.key] == c {
+			return true
+		}
+	}
+	return false
 }
 
 // streamsFor reports whether the manager's stream reads the Coin's queue.
 func (m *APIManager) streamsFor(c *Coin) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	managed, _ := m.find(c.Currency(), c.key)
-	return m.stream != nil && managed == c
+	return m.stream != nil && m.serves(c)
 }
 
 // String returns the number of wallets for each currency.

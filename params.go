@@ -110,19 +110,44 @@ func wireValue(v any) any {
 		}
 		return v.param()
 	case []Wallet:
-		list := make([]any, len(v))
-		for i, w := range v {
-			list[i] = w.param()
+		return wireList(v)
+	case []decimal.Decimal:
+		return wireList(v)
+	case []any:
+		return wireList(v)
+	case [][]any:
+		return wireList(v)
+	case map[string]any:
+		members := make(map[string]any, len(v))
+		for name, e := range v {
+			members[name] = wireValue(e)
 		}
-		return list
+		return members
 	}
 	return v
 }
 
-// secretMethods take a key where others take an address or a hash.
-var secretMethods = map[string]bool{
-	"validatekey": true, "get_key_info": true, "close_wallet": true, "importprivkey": true,
-	"restore": true, "create": true, "batch_load": true, "convert_xkey": true, "signmessage": true,
+func wireList[E any](list []E) any {
+	if list == nil {
+		return nil
+	}
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = wireValue(e)
+	}
+	return out
+}
+
+// publicMethods take no key among their positional arguments, so that an
+// error may quote them: addresses, hashes and ids. Of any other method none is
+// quoted.
+var publicMethods = map[string]bool{
+	"get_request": true, "getrequest": true, "get_invoice": true, "rmrequest": true, "delete_request": true, "setrequestaddress": true,
+	"get_transaction": true, "gettransaction": true, "get_tx_status": true, "get_tx_size": true, "getaddresshistory": true,
+	"getaddressbalance": true, "getaddressbalance_wallet": true, "getaddressbalance_contract": true, "validateaddress": true,
+	"normalizeaddress": true, "validatecontract": true, "readcontract": true, "payto": true, "paytomany": true, "transfer": true,
+	"broadcast": true, "get_used_fee": true, "get_default_fee": true, "getconfig": true, "help": true, "modifypaymenturl": true,
+	"add_request": true, "addrequest": true, "add_invoice": true, "lnpay": true, "open_channel": true, "close_channel": true, "add_peer": true,
 }
 
 // secretNames are named arguments that hold a key.
@@ -136,32 +161,45 @@ func secretsOf(w Wallet, key, method string, params []any) redactor {
 	r.hide(key, walletName(key))
 	r.hide(w.Xpub, walletName(key))
 	for _, p := range params {
+		r.hideWallets(p)
 		if named, ok := p.(Named); ok {
 			for name, v := range named {
+				r.hideWallets(v)
 				if secretNames[name] {
 					r.hideAll(v)
 				}
 			}
-		} else if secretMethods[method] {
+		} else if !publicMethods[method] {
 			r.hideAll(p)
 		}
 	}
 	return r
 }
 
+// hideWallets hides wallets wherever they are given.
+func (r *redactor) hideWallets(v any) {
+	switch v := v.(type) {
+	case Wallet:
+		r.hide(v.Xpub, v.String())
+	case *Wallet:
+		if v != nil {
+			r.hide(v.Xpub, v.String())
+		}
+	case []Wallet:
+		for _, w := range v {
+			r.hide(w.Xpub, w.String())
+		}
+	}
+}
+
 func (r *redactor) hideAll(v any) {
+	r.hideWallets(v)
 	switch v := v.(type) {
 	case string:
 		r.hide(v, "***")
 	case []string:
 		for _, s := range v {
 			r.hide(s, "***")
-		}
-	case Wallet:
-		r.hide(v.Xpub, "***")
-	case []Wallet:
-		for _, w := range v {
-			r.hide(w.Xpub, "***")
 		}
 	case []any:
 		for _, e := range v {

@@ -181,7 +181,7 @@ func decodePayload(raw json.RawMessage, target any) error {
 		*p = new(VerifiedTx)
 		return (*p).decode(raw)
 	}
-	if err := json.Unmarshal(raw, target); err != nil {
+	if err := unmarshal(raw, target); err != nil {
 		return err
 	}
 	return checkRequired(raw, reflect.TypeOf(target).Elem())

@@ -14,7 +14,6 @@ const (
 	defaultInterval = time.Second
 	pollCalls       = 8                // get_updates calls at once for one daemon
 	pollPatience    = 30 * time.Second // after which a call keeps no place from other wallets
-	defaultDequeCap = 100              // POLLING_CAP of a daemon that nobody configured
 )
 
 // PollUpdates asks the daemon for the wallet's updates, at an interval that
@@ -46,7 +45,9 @@ func polling(interval time.Duration) transport {
 	return func(ctx context.Context, l *link) error {
 		ctx, end := context.WithCancelCause(ctx)
 		defer end(nil)
-		p := &poller{l: l, interval: interval, end: end, queueCap: max(l.cfg.DequeCap, defaultDequeCap)}
+		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
+		defer stop()
+		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg)}
 		return p.run(ctx)
 	}
 }
@@ -72,6 +73,7 @@ type pollTask struct {
 	w        *watch
 	at       replay.Position // what the wallet's queue has told of the chain
 	failures int
+	since    time.Time // its queue was last read
 }
 
 // errDaemonUnusable ends a poller; its cause is the stream's error.
@@ -81,14 +83,15 @@ func (p *poller) run(ctx context.Context) error {
 	l := p.l
 	l.mu.Lock()
 	for _, w := range l.watches {
-		p.tasks.add(pollTask{w: w}, time.Time{})
+		p.add(w)
 	}
-	if len(l.watches) == 0 {
-		p.tellFirst(nil)
-	}
+	idle := len(l.watches) == 0
 	l.poller = p
 	l.lastFrame = l.d.rpc.LastAnswer
 	l.mu.Unlock()
+	if idle {
+		p.tellFirst(nil)
+	}
 	p.tasks.run(ctx, pollCalls, pollPatience, func(t pollTask) { p.poll(t) })
 
 	var unusable errDaemonUnusable
@@ -99,7 +102,7 @@ func (p *poller) run(ctx context.Context) error {
 }
 
 // add polls a wallet that came later.
-func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w}, time.Time{}) }
+func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w, since: time.Now()}, time.Time{}) }
 
 // poll asks once for one wallet and puts it down for the next time.
 func (p *poller) poll(t pollTask) {
@@ -107,10 +110,10 @@ func (p *poller) poll(t pollTask) {
 	if p.l.lookup(c.key) != t.w {
 		return // it was removed
 	}
-	since := time.Now()
-	updates, err := p.dequeue(c)
+	asked := time.Now()
+	updates, err := p.l.getUpdates(c)
 	if err != nil {
-		p.failed(t, err, since)
+		p.failed(t, err)
 		return
 	}
 	p.answered()
@@ -118,37 +121,18 @@ func (p *poller) poll(t pollTask) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
-	t.at = p.push(t, updates, since)
+	t.at = p.push(t, updates)
+	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
-}
-
-// dequeue calls get_updates, bounded by the drain's end alone.
-func (p *poller) dequeue(c *Coin) ([]wire.Update, error) {
-	const method = "get_updates"
-	params, err := encodeParams(nil, c.param())
-	if err != nil {
-		return nil, err
-	}
-	answer, err := c.d.callUnbounded(p.l.work, method, params, func() redactor {
-		return secretsOf(c.wallet, c.key, method, nil)
-	})
-	if err != nil {
-		return nil, err
-	}
-	updates, err := wire.CutList(answer)
-	if err != nil {
-		return nil, &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}}
-	}
-	return updates, nil
 }
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the
 // queue of every wallet and are taken from the first that tells them.
-func (p *poller) push(t pollTask, updates []wire.Update, since time.Time) replay.Position {
+func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(updates) >= p.queueCap {
-		p.l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapOverflow, ChainWide: true})
+		p.l.gap(Gap{Coin: t.w.coin, Since: t.since, Reason: GapOverflow, ChainWide: true})
 		p.queueCap = len(updates)
 	}
 	var chain []replay.Fingerprint
@@ -158,10 +142,14 @@ func (p *poller) push(t pollTask, updates []wire.Update, since time.Time) replay
 		}
 	}
 	fresh, after := p.chain.Merge(t.at, chain)
+	w := t.w
+	if current := p.l.lookup(w.coin.key); current != nil {
+		w = current // it was removed and added again meanwhile
+	}
 	now := time.Now()
 	for _, u := range updates {
 		if !chainWide(u.Event) {
-			p.l.push(t.w, t.w.coin.key, u, SourcePoll, now)
+			p.l.push(w, w.coin.key, u, SourcePoll, now)
 			continue
 		}
 		if fresh[0] {
@@ -173,12 +161,12 @@ func (p *poller) push(t pollTask, updates []wire.Update, since time.Time) replay
 }
 
 // failed reports a call that brought nothing and tries again later.
-func (p *poller) failed(t pollTask, err error, since time.Time) {
+func (p *poller) failed(t pollTask, err error) {
 	l := p.l
 	t.failures++
 	retryIn := retryPause(l.cfg, t.failures)
 	if errors.Is(err, ErrMaybeSent) {
-		l.gap(Gap{Coin: t.w.coin, Since: since, Reason: GapUnknown, ChainWide: true})
+		l.gap(Gap{Coin: t.w.coin, Since: t.since, Reason: GapUnknown, ChainWide: true})
 	}
 	var answered *RPCError
 	if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) {
@@ -199,7 +187,8 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 		p.downAt = time.Now()
 	}
 	p.up = false
-	final = !p.served && p.permanent(err)
+	p.l.setConnected(false)
+	final = !p.served && p.l.first && p.permanent(err)
 	p.mu.Unlock()
 	if final {
 		retryIn = 0
@@ -208,10 +197,7 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	} else {
 		p.tellFirst(nil)
 	}
-	if first || final {
-		p.l.setConnected(false)
-		p.l.reportLoss(err, retryIn)
-	}
+	p.l.reportLoss(err, retryIn)
 	return final
 }
 
@@ -231,10 +217,11 @@ func (p *poller) answered() {
 	info := ConnectInfo{Currency: p.l.d.cur.Symbol, First: !p.served, Attempts: p.failures + 1}
 	if p.served {
 		info.Downtime = time.Since(p.downAt)
+		p.l.d.n.add(reconnects)
 	}
 	p.up, p.served, p.failures = true, true, 0
-	p.mu.Unlock()
 	p.l.setConnected(true)
+	p.mu.Unlock()
 	if hook := p.l.d.hooks.OnConnect; hook != nil {
 		p.l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
 	}

@@ -55,14 +55,16 @@ func (s *stream) run() error {
 
 // add serves another daemon while the stream runs. Its failure to connect does
 // not end the stream.
-func (s *stream) add(p *linkPlan) {
+func (s *stream) add(p *linkPlan) *link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.alive == 0 || s.ctx.Err() != nil {
-		return
+		return nil
 	}
 	s.alive++
-	s.start(newLink(s, p, false))
+	l := newLink(s, p, false)
+	s.start(l)
+	return l
 }
 
 func (s *stream) start(l *link) {

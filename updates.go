@@ -197,8 +197,8 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 		case u.event == "":
 			d.garbage("update without an event name")
 		default:
-			if err := d.dispatch(ctx, d.event(u)); err != nil {
-				errs = append(errs, err)
+			if out := d.dispatch(ctx, d.event(u), d.n); out.err != nil {
+				errs = append(errs, out.err)
 			}
 		}
 	}
@@ -234,50 +234,51 @@ func newEvent(name string, raw json.RawMessage) *Event {
 	return &both.Event
 }
 
-// dispatch is where every path ends: it calls the event's handler, if there is
-// one, and returns its error as a *HandlerError.
-func (d *Dispatcher) dispatch(ctx context.Context, ev *Event) error {
-	h := d.handler(ev.Name)
-	if h == nil {
-		d.n.add(ignored)
-		d.logger().Debug("no handler for event", "event", ev.Name)
-		return nil
-	}
-	err := d.call(ctx, h, ev)
-	if err == nil {
-		return nil
-	}
-	return &HandlerError{Event: ev, Err: err}
+// outcome is what came of an event.
+type outcome struct {
+	err   error       // a *HandlerError; nil when it was handled or has no handler
+	retry *retryError // the handler wants it again
+	text  string      // of err, without the wallet, for logs
 }
 
-// call runs h and counts what came of it. A handler that panics, or that ends
-// its goroutine by runtime.Goexit as a failing test does, has failed.
-func (d *Dispatcher) call(ctx context.Context, h Handler, ev *Event) (err error) {
+// dispatch is where every path ends: it calls the event's handler, if there is
+// one, and counts for n what came of it.
+func (d *Dispatcher) dispatch(ctx context.Context, ev *Event, n *counters) outcome {
+	h := d.handler(ev.Name)
+	if h == nil {
+		n.add(ignored)
+		d.logger().Debug("no handler for event", "event", ev.Name)
+		return outcome{}
+	}
+	return call(ctx, h, ev, n)
+}
+
+// call runs h. A handler that panics, or that ends its goroutine by
+// runtime.Goexit as a failing test does, has failed. What h returns is looked
+// at here as well, since the methods of a user's error can panic too.
+func call(ctx context.Context, h Handler, ev *Event, n *counters) (out outcome) {
 	returned := false
 	defer func() {
 		if !returned {
-			err = &PanicError{Value: recover(), Stack: debug.Stack()}
-			d.logger().Error("handler panicked", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", ev.redact(err))
+			err := &PanicError{Value: recover(), Stack: debug.Stack()}
+			out = outcome{err: &HandlerError{Event: ev, Err: err}, text: ev.redact(err)}
+			n.add(panics)
 		}
-		d.countCall(err)
+		if out.retry != nil {
+			return
+		}
+		n.add(delivered)
+		if out.err != nil {
+			n.add(handlerErrors)
+		}
 	}()
-	err = h(ctx, ev)
+	if err := h(ctx, ev); err != nil {
+		out.err = &HandlerError{Event: ev, Err: err}
+		errors.As(err, &out.retry)
+		out.text = ev.redact(err)
+	}
 	returned = true
-	return err
-}
-
-func (d *Dispatcher) countCall(err error) {
-	var again *retryError
-	if errors.As(err, &again) {
-		return
-	}
-	d.n.add(delivered)
-	if err != nil {
-		d.n.add(handlerErrors)
-	}
-	if _, ok := err.(*PanicError); ok {
-		d.n.add(panics)
-	}
+	return out
 }
 
 func (d *Dispatcher) garbage(why string) {

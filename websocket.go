@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,13 +35,22 @@ func (c *Coin) StartWebsocket(ctx context.Context, opts ...StartOption) error {
 // websocket is the transport of StartWebsocket: connect, register, make ready,
 // read, and again.
 func websocket(ctx context.Context, l *link) error {
-	inner, fail := context.WithCancelCause(ctx)
+	run, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	l.fail = fail
-	err := (&socket{l: l, pauses: newBackoff(l.cfg)}).run(inner)
-	if inner.Err() != nil && ctx.Err() == nil {
-		return context.Cause(inner)
+	var recovering sync.WaitGroup
+	recovering.Go(func() { l.recovery.run(run) })
+	err := (&socket{l: l, pauses: newBackoff(l.cfg)}).run(run)
+	if run.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(run)
 	}
+	// Calls of get_updates under way bring what must not be lost: they have
+	// the drain's time.
+	l.beginDrain()
+	fail(nil)
+	recovering.Wait()
+	l.recovery.passes.Wait()
+	l.recovery.releaseAll() // there is nothing more to wait for
 	return err
 }
 
@@ -53,17 +63,23 @@ type socket struct {
 	}
 	attempts int       // since the last connection
 	served   bool      // there was a connection
+	gaveUp   bool      // what waits for the next one was handed over
 	told     bool      // the stream knows how the first attempt went
 	downAt   time.Time // when the last connection ended
+	lastLife time.Time // its last frame: what came after it may be missing
 }
 
 // run connects until ctx ends or there is no further attempt.
 func (w *socket) run(ctx context.Context) error {
 	for {
 		w.attempts++
+		w.l.recovery.setDialing(true)
 		conn, err := w.l.dial(ctx)
-		if err != nil && ctx.Err() != nil {
-			return nil
+		if err != nil {
+			w.l.recovery.setDialing(false)
+			if isOver(ctx) {
+				return nil
+			}
 		}
 		w.tellFirst(err)
 		if err == nil {
@@ -81,10 +97,21 @@ func (w *socket) run(ctx context.Context) error {
 			delay = w.l.cfg.BackoffMax
 		}
 		w.l.reportLoss(err, delay)
+		if w.served && !w.gaveUp && time.Since(w.downAt)+delay > recoverPatience {
+			w.gaveUp = true
+			w.l.recovery.abandon(w.lastLife)
+		}
 		if !pause(ctx, delay) {
 			return nil
 		}
 	}
+}
+
+// isOver: ctx has ended, or its deadline has come, which a dialler can notice
+// a moment before ctx does.
+func isOver(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // use serves a connection to its end.
@@ -98,7 +125,7 @@ func (w *socket) use(ctx context.Context, conn *wsconn.Conn) error {
 		w.attempts = 0
 	default:
 	}
-	w.downAt = time.Now()
+	w.downAt, w.lastLife = time.Now(), conn.LastFrame()
 	return err
 }
 
@@ -121,10 +148,10 @@ func (w *socket) final(err error) bool {
 	switch {
 	case w.l.s.cfg.once:
 		return true
-	case w.served:
+	case w.served || !w.l.first: // a daemon that joined later ends nothing
 		return false
 	}
-	return permanent(err) || w.l.first && w.attempts == 1 && !w.l.s.cfg.force
+	return permanent(err) || w.attempts == 1 && !w.l.s.cfg.force
 }
 
 // serve registers, makes the wallets ready beside the reader, and reads until
@@ -144,14 +171,14 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 		}
 	}()
 	if err := l.register(conn); err != nil {
-		return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err}
+		return l.connectionError(err)
 	}
-	w.connected(ctx, conn)
-	defer l.disconnected()
+	p := w.connected(ctx, conn)
+	defer l.disconnected(p)
 	for {
 		msg, err := conn.Read()
 		if err != nil {
-			return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err}
+			return l.connectionError(err)
 		}
 		l.accept(msg)
 	}
@@ -213,6 +240,17 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 	return e
 }
 
+// connectionError says why a connection has ended. The peer may have given a
+// reason, which can quote what was sent.
+func (l *link) connectionError(err error) *ConnectError {
+	var secrets redactor
+	if c := l.chain.coin; l.single {
+		secrets.hide(c.key, walletName(c.key))
+		secrets.hide(c.wallet.Xpub, walletName(c.key))
+	}
+	return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err, safe: l.d.secrets(secrets).clean(inner(err))}
+}
+
 // permanent: trying again cannot help before somebody mends the settings.
 func permanent(err error) bool {
 	var e *ConnectError
@@ -241,51 +279,41 @@ func (l *link) register(conn *wsconn.Conn) error {
 }
 
 // connected notes the connection and makes its wallets ready, beside the reader.
-func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) {
+func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 	l := w.l
 	info := ConnectInfo{Currency: l.d.cur.Symbol, First: !w.served, Attempts: w.attempts}
 	if w.served {
 		info.Downtime = time.Since(w.downAt)
 		l.d.n.add(reconnects)
 	}
-	w.served = true
+	p := &pass{conn: conn, info: info, read: make(chan struct{}), first: !w.served, since: w.lastLife}
+	p.ctx, p.end = context.WithCancel(ctx)
+	w.served, w.gaveUp = true, false
 	l.d.log.Info("connected", "url", l.d.name(), "attempts", info.Attempts, "downtime", info.Downtime)
 
 	l.setConnected(true)
 	l.mu.Lock()
 	l.pass, l.lastFrame = true, conn.LastFrame
+	p.epoch = l.epoch.Load()
 	watches := make([]*watch, 0, len(l.watches))
 	for _, watched := range l.watches {
 		watches = append(watches, watched)
 	}
-	arm := newArmer(l, watches, func() { w.ready(info) })
-	l.armer = arm
-	armCtx, cancel := context.WithCancel(ctx)
-	l.armCancel = cancel
 	l.mu.Unlock()
-
-	// What was sent before this moment is not known: recovery belongs here.
-	if info.First {
-		l.gap(Gap{Since: l.started, Reason: GapStart, ChainWide: true})
-	} else {
-		l.gap(Gap{Since: w.downAt, Reason: GapUnknown, ChainWide: true})
-	}
-	l.arming.Go(func() { arm.run(armCtx) })
+	p.wallets = len(watches)
+	l.recovery.begin(p, watches)
+	l.recovery.start(p, watches)
+	return p
 }
 
-// ready is called when every wallet was tried once after a connect.
-func (w *socket) ready(info ConnectInfo) {
-	l := w.l
+// disconnected ends the making ready of a connection whose frames have all
+// been read.
+func (l *link) disconnected(p *pass) {
+	l.recovery.end(p)
 	l.mu.Lock()
 	l.pass = false
-	info.Armed, info.Unarmed, info.Gaps = l.armed, len(l.watches)-l.armed, 1
 	l.mu.Unlock()
-	if hook := l.d.hooks.OnConnect; hook != nil {
-		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
-	}
-	if callback := l.s.cfg.reconnected; callback != nil {
-		l.hooks.post(hookCall{run: func(ctx context.Context) { l.callBack(ctx, callback) }})
-	}
+	l.setConnected(false)
 }
 
 // callBack runs the reconnect callback. With WithoutReconnect its error ends
@@ -299,14 +327,4 @@ func (l *link) callBack(ctx context.Context, callback func(context.Context, stri
 	if l.s.cfg.once {
 		l.fail(err)
 	}
-}
-
-// disconnected ends the making ready of a connection and waits for it.
-func (l *link) disconnected() {
-	l.mu.Lock()
-	l.armCancel()
-	l.armer, l.pass = nil, false
-	l.mu.Unlock()
-	l.arming.Wait()
-	l.setConnected(false)
 }

@@ -29,7 +29,7 @@ func units(v decimal.Decimal, decimals int) json.RawMessage {
 	return json.RawMessage(v.Shift(int32(decimals)).Truncate(0).String())
 }
 
-func fixed(v decimal.Decimal, decimals int) string { return v.StringFixed(int32(decimals)) }
+func fixed(v decimal.Decimal, decimals int) string { return v.StringFixedBank(int32(decimals)) }
 
 // trimmed is an amount without trailing zeros.
 func trimmed(v decimal.Decimal) string {

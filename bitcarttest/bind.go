@@ -42,7 +42,7 @@ func signature(text string) (params []parameter, extras bool) {
 func (d *Daemon) bind(m method, e *envelope) error {
 	c, name := e.call, d.qualified(m, e.call.Method)
 	if text := notIterable(e.params); text != "" {
-		return exceptionf("TypeError: %s argument after * must be an iterable, not %s", strings.TrimSuffix(name, "()"), text)
+		return exceptionf("TypeError: %s argument after * must be an iterable, not %s", d.spelledOut(name), text)
 	}
 	if len(c.Args) > len(m.params) {
 		return d.tooMany(m, c, name)
@@ -72,6 +72,17 @@ func (d *Daemon) qualified(m method, name string) string {
 		return d.coin.symbol + "Daemon." + name + "()"
 	}
 	return "Commands." + name + "()"
+}
+
+// spelledOut is how Python names a method that it could not even begin to call.
+func (d *Daemon) spelledOut(name string) string {
+	switch d.coin.family {
+	case Electrum:
+		return "electrum.commands." + name
+	case ElectronCash:
+		return "electroncash.commands." + name
+	}
+	return "functools.partial(<bound method " + strings.TrimSuffix(name, "()") + ">, wallet=None)"
 }
 
 func (d *Daemon) tooMany(m method, c *Call, name string) error {
@@ -155,11 +166,11 @@ var errDecimal = exception("decimal.InvalidOperation: [<class 'decimal.Conversio
 // binary float.
 func parseDecimal(raw json.RawMessage) (decimal.Decimal, error) {
 	var text string
+	if len(raw) == 0 || string(raw) == "null" {
+		return decimal.Decimal{}, exception("TypeError: conversion from NoneType to Decimal is not supported")
+	}
 	if json.Unmarshal(raw, &text) != nil {
 		text = string(raw)
-		if text == "null" {
-			return decimal.Decimal{}, exception("TypeError: conversion from NoneType to Decimal is not supported")
-		}
 		var f float64
 		if strings.ContainsAny(text, ".eE") && json.Unmarshal(raw, &f) == nil {
 			return exactFloat(f)

@@ -21,6 +21,8 @@ type chain struct {
 	processed int64 // the daemon has seen the blocks up to here
 	txs       map[string]*transaction
 	order     []*transaction
+	pool      []*transaction            // those of them that wait for a block
+	to        map[string][]*transaction // incoming ones by address
 }
 
 // transaction is a transfer to a wallet, or out of it.
@@ -38,18 +40,29 @@ type transaction struct {
 }
 
 func newChain(height int64) chain {
-	return chain{height: height, processed: height, txs: map[string]*transaction{}}
+	return chain{height: height, processed: height, txs: map[string]*transaction{}, to: map[string][]*transaction{}}
 }
 
 func (c *chain) add(t *transaction) {
 	if len(c.order) >= maxTransactions {
-		for _, old := range c.order[:maxTransactions/2] {
-			delete(c.txs, old.id)
+		kept := c.order[maxTransactions/2:]
+		c.txs, c.to, c.order = map[string]*transaction{}, map[string][]*transaction{}, nil
+		for _, k := range kept {
+			c.index(k)
 		}
-		c.order = append(c.order[:0:0], c.order[maxTransactions/2:]...)
 	}
+	c.index(t)
+	if t.height == 0 {
+		c.pool = append(c.pool, t)
+	}
+}
+
+func (c *chain) index(t *transaction) {
 	c.txs[t.id] = t
 	c.order = append(c.order, t)
+	if !t.outgoing {
+		c.to[t.to] = append(c.to[t.to], t)
+	}
 }
 
 func (c *chain) confirmations(t *transaction) int64 {
@@ -59,15 +72,11 @@ func (c *chain) confirmations(t *transaction) int64 {
 	return c.height - t.height + 1
 }
 
-func (c *chain) mempool() []*transaction {
-	var out []*transaction
-	for _, t := range slices.Backward(c.order) {
-		if t.height == 0 {
-			out = append(out, t)
-		}
-	}
-	slices.Reverse(out)
-	return out
+// takePool empties the mempool.
+func (c *chain) takePool() []*transaction {
+	waiting := c.pool
+	c.pool = nil
+	return waiting
 }
 
 // Transfer is a transaction to make.
@@ -324,7 +333,7 @@ func (d *Daemon) pooled(t *transaction) {
 // verify them.
 func (d *Daemon) confirm(height int64) {
 	d.mu.Lock()
-	waiting := d.chain.mempool()
+	waiting := d.chain.takePool()
 	d.mu.Unlock()
 	for _, t := range waiting {
 		d.mu.Lock()

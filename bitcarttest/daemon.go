@@ -60,7 +60,9 @@ type run struct {
 	cancel   context.CancelFunc
 	listener *listener
 	server   *http.Server
+	served   chan struct{}  // closed when nothing is accepted any more
 	conns    sync.WaitGroup // goroutines of connections
+	active   sync.WaitGroup // requests, websockets included; added to under Daemon.mu
 	sockets  map[*socket]struct{}
 	since    int64         // blocks above this height are the ones that the daemon holds in memory
 	done     chan struct{} // closed when the stop is complete
@@ -139,12 +141,15 @@ func mergeTokens(known, extra []Token) []Token {
 // start listens and serves. After a stop the port may be held for a moment by what is left of old
 // connections, so a restart tries for a while.
 func (d *Daemon) start(ctx context.Context) error {
+	if err := d.startable(); err != nil {
+		return err
+	}
 	inner, err := listen(ctx, d.addr)
 	if err != nil {
 		return fmt.Errorf("bitcarttest: listen: %w", err)
 	}
 	runCtx, cancel := context.WithCancel(context.Background())
-	r := &run{ctx: runCtx, cancel: cancel, sockets: map[*socket]struct{}{}, done: make(chan struct{})}
+	r := &run{ctx: runCtx, cancel: cancel, sockets: map[*socket]struct{}{}, served: make(chan struct{}), done: make(chan struct{})}
 	r.listener = &listener{Listener: inner, d: d, down: runCtx.Done(), open: map[*trackedConn]struct{}{}}
 	r.server = &http.Server{
 		Handler:           d,
@@ -156,14 +161,11 @@ func (d *Daemon) start(ctx context.Context) error {
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	d.mu.Lock()
-	if closed := d.closed; closed || d.run != nil {
+	if d.closed || d.run != nil { // meanwhile
 		d.mu.Unlock()
 		cancel()
 		_ = inner.Close()
-		if closed {
-			return ErrClosed
-		}
-		return errors.New("bitcarttest: already running")
+		return d.startable()
 	}
 	d.addr = inner.Addr().String()
 	d.run = r
@@ -171,6 +173,18 @@ func (d *Daemon) start(ctx context.Context) error {
 	d.background.Go(func() { r.serve(d.serverTLS) })
 	d.notifyChange()
 	d.mu.Unlock()
+	return nil
+}
+
+func (d *Daemon) startable() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return ErrClosed
+	case d.run != nil:
+		return errors.New("bitcarttest: already running")
+	}
 	return nil
 }
 
@@ -191,6 +205,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 func (r *run) serve(tlsConfig *tls.Config) {
+	defer close(r.served)
 	var l net.Listener = r.listener
 	if tlsConfig != nil {
 		l = tls.NewListener(l, tlsConfig)
@@ -208,6 +223,17 @@ func (r *run) follow(_ net.Conn, state http.ConnState) {
 	}
 }
 
+// enter counts a request. It is false when the daemon is stopping.
+func (d *Daemon) enter(r *run) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.stopping {
+		return false
+	}
+	r.active.Add(1)
+	return true
+}
+
 // Close stops the daemon: every websocket gets the close frame 1001 "Server shutdown", delays end,
 // and all goroutines are waited for. A second Close does nothing. It must not be called from a
 // MethodFunc.
@@ -219,23 +245,30 @@ func (d *Daemon) Close() {
 	d.background.Wait()
 }
 
+// beginStop marks the current run. Behind it no websocket joins any more.
+func (d *Daemon) beginStop() (r *run, sockets []*socket, first bool) {
+	d.joining.Lock()
+	defer d.joining.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notifyChange()
+	if d.run == nil || d.run.stopping {
+		return d.run, nil, false
+	}
+	d.run.stopping = true
+	return d.run, slices.Collect(maps.Keys(d.run.sockets)), true
+}
+
 // stop ends the current run, if there is one.
 func (d *Daemon) stop(how Cut) {
-	d.mu.Lock()
-	r := d.run
-	d.notifyChange()
+	r, sockets, first := d.beginStop()
 	if r == nil {
-		d.mu.Unlock()
 		return
 	}
-	if r.stopping {
-		d.mu.Unlock()
+	if !first {
 		<-r.done
 		return
 	}
-	r.stopping = true
-	sockets := slices.Collect(maps.Keys(r.sockets))
-	d.mu.Unlock()
 
 	_ = r.listener.Close()
 	r.cancel()
@@ -248,10 +281,10 @@ func (d *Daemon) stop(how Cut) {
 	if how.mode == cutReset {
 		r.listener.cutAll(true)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	_ = r.server.Shutdown(ctx) // lets answers that are being written go out
-	cancel()
+	r.listener.hurry()
+	r.active.Wait()
 	_ = r.server.Close()
+	<-r.served // what was accepted until now is in the list of connections
 	r.listener.cutAll(false)
 	r.conns.Wait()
 

@@ -43,8 +43,8 @@ func (d *Daemon) keepDraft(t draft) string {
 	return raw
 }
 
-// payment1 builds one transaction with one or more outputs.
-func (d *Daemon) payment1(c *Call, outputs []output) (any, error) {
+// payOut builds one transaction with one or more outputs.
+func (d *Daemon) payOut(c *Call, outputs []output) (any, error) {
 	if err := d.checkFees(c); err != nil {
 		return nil, err
 	}

@@ -47,9 +47,7 @@ func CloseFrame(code int, text string) Cut { return Cut{code: code, text: text} 
 
 // CutSockets cuts every open websocket and waits until they are gone. HTTP connections stay.
 func (f *Faults) CutSockets(how Cut) {
-	f.d.mu.Lock()
-	sockets := f.d.openSockets(everySocket)
-	f.d.mu.Unlock()
+	sockets := f.d.audience(everySocket)
 	for _, s := range sockets {
 		s.cut(how)
 	}

@@ -50,6 +50,11 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "bitcarttest: use the daemon's own URL", http.StatusNotImplemented)
 		return
 	}
+	if !d.enter(rc.run) {
+		reset(w, req)
+		return
+	}
+	defer rc.run.active.Done()
 	path, ok := strings.CutPrefix(req.URL.Path, d.cfg.prefix)
 	if !ok {
 		path = ""

@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // listener counts connections and keeps hold of the open ones, so that they can be reset.
@@ -33,6 +34,15 @@ func (l *listener) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.open)
+}
+
+// hurry bounds reads and writes that are under way.
+func (l *listener) hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		_ = c.SetDeadline(time.Now().Add(closePatience))
+	}
 }
 
 func (l *listener) cutAll(reset bool) {

@@ -28,6 +28,7 @@ func methodsOf(c coin) map[string]method {
 			}
 		}
 	}
+	add(inherited, false, false)
 	add(everywhere, false, true)
 	if c.family == Account {
 		add(accountMethods, false, true)
@@ -46,32 +47,37 @@ func methodsOf(c coin) map[string]method {
 	return table
 }
 
-// everywhere are methods without a wallet that every daemon has.
-var everywhere = []entry{
+// inherited are methods without a wallet that every daemon has; on the electrum and electron-cash
+// daemons they are the engine's.
+var inherited = []entry{
 	{"version", "", version},
+	{"list_wallets", "", listWallets},
+	{"validateaddress", "address!", validateAddress},
+	{"getconfig", "key!", getConfig},
+	{"setconfig", "key! value!", setConfig},
+	{"is_synchronized", "", func(*Daemon, *Call) (any, error) { return true, nil }},
+	{"make_seed", "nbits full_info **", makeSeed},
+	{"getfeerate", "", getFeeRate},
+	{"broadcast", "tx!", broadcast},
+}
+
+// everywhere are methods without a wallet that every daemon itself has.
+var everywhere = []entry{
 	{"help commands", "func", help},
 	{"getinfo", "", getInfo},
-	{"list_wallets", "", listWallets},
 	{"validatekey", "key! **", validateKey},
-	{"validateaddress", "address!", validateAddress},
 	{"normalizeaddress", "address!", normalizeAddress},
 	{"validatecontract", "address!", validateContract},
 	{"get_tokens", "", getTokens},
 	{"getabi", "", func(*Daemon, *Call) (any, error) { return []any{}, nil }},
 	{"close_wallet", "key", closeWallet},
 	{"get_transaction gettransaction", "tx! use_spv", getTransaction},
-	{"getconfig", "key!", getConfig},
-	{"setconfig", "key! value!", setConfig},
-	{"is_synchronized", "", func(*Daemon, *Call) (any, error) { return true, nil }},
-	{"make_seed", "nbits full_info **", makeSeed},
 	{"modifypaymenturl", "url! amount! divisibility", modifyPaymentURL},
 	{"recommended_fee", "target_blocks!", recommendedFee},
-	{"getfeerate", "", getFeeRate},
 	{"get_default_fee", "tx!", getDefaultFee},
 	{"get_used_fee", "tx_hash!", getUsedFee},
 	{"get_tx_hash", "tx!", getTxHash},
 	{"get_tx_size", "tx!", getTxSize},
-	{"broadcast", "tx!", broadcast},
 	{"readcontract", "address! function! **", readContract},
 }
 

@@ -22,7 +22,6 @@ var engineWalletMethods = []entry{
 	{"getpubkeys", "address!", func(_ *Daemon, c *Call) (any, error) { return []string{"02" + hashText(c.text("address"))}, nil }},
 	{"ismine", "address!", isMine},
 	{"clear_requests", "", clearRequests},
-	{"setconfig", "key! value!", setConfig},
 	{"payto", "destination! amount! fee feerate from_addr from_coins change_addr nocheck unsigned rbf password locktime addtransaction", enginePayTo},
 	{"paytomany", "outputs! fee feerate from_addr from_coins change_addr nocheck unsigned rbf password locktime addtransaction", payToMany},
 	{"addtransaction", "tx!", addTransaction},
@@ -110,22 +109,11 @@ func walletAddressBalance(d *Daemon, c *Call) (any, error) {
 	return object{{"confirmed", fixed(confirmed, 8)}, {"unconfirmed", fixed(unconfirmed, 8)}, {"unmatured", fixed(decimal.Zero, 8)}}, nil
 }
 
-// transactionsTo is called under mu.
-func (d *Daemon) transactionsTo(address string) []*transaction {
-	var out []*transaction
-	for _, t := range d.chain.order {
-		if t.to == address && !t.outgoing {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 func engineAddressBalance(d *Daemon, c *Call) (any, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var confirmed, unconfirmed decimal.Decimal
-	for _, t := range d.transactionsTo(c.text("address")) {
+	for _, t := range d.chain.to[c.text("address")] {
 		if t.height > 0 {
 			confirmed = confirmed.Add(t.amount)
 		} else {
@@ -139,7 +127,7 @@ func addressHistory(d *Daemon, c *Call) (any, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := []object{}
-	for _, t := range d.transactionsTo(c.text("address")) {
+	for _, t := range d.chain.to[c.text("address")] {
 		o := object{{"tx_hash", t.id}, {"height", t.height}}
 		if t.height == 0 {
 			o = append(o, member{"fee", 200})
@@ -280,7 +268,7 @@ func enginePayTo(d *Daemon, c *Call) (any, error) {
 	if _, ok := c.bound["to"]; ok {
 		to, value = "to", "value"
 	}
-	return d.payment1(c, []output{{c.text(to), c.bound[value]}})
+	return d.payOut(c, []output{{c.text(to), c.bound[value]}})
 }
 
 type output struct {
@@ -299,5 +287,5 @@ func payToMany(d *Daemon, c *Call) (any, error) {
 		_ = json.Unmarshal(row[0], &to)
 		outputs[i] = output{to, row[1]}
 	}
-	return d.payment1(c, outputs)
+	return d.payOut(c, outputs)
 }

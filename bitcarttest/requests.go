@@ -26,16 +26,23 @@ const maxRequests = 50_000
 // book holds the payment requests of one wallet.
 type book struct {
 	requests []*request
-	payers   map[string]*request // sender address: the newest request that waits for it
+	ids      map[string]*request
+	places   map[string]*request // by address: account wallets have one, and the newest request counts
+	payers   map[string]*request // by sender address: the newest request that waits for it
 }
 
-func newBook() *book { return &book{payers: map[string]*request{}} }
+func newBook() *book {
+	b := &book{}
+	b.clear()
+	return b
+}
 
 // request is one payment request.
 type request struct {
 	id      string
 	address string
 	amount  decimal.NullDecimal
+	exact   decimal.Decimal // the amount before it was rounded: the smallest units are cut from it
 	memo    string
 	created int64
 	expiry  int64 // seconds, 0 = never
@@ -54,38 +61,37 @@ type request struct {
 
 func (b *book) add(r *request) {
 	if len(b.requests) >= maxRequests {
-		b.requests = append(b.requests[:0:0], b.requests[maxRequests/2:]...)
+		kept := b.requests[maxRequests/2:]
+		b.clear()
+		for _, k := range kept {
+			b.index(k)
+		}
 	}
+	b.index(r)
+}
+
+func (b *book) index(r *request) {
 	b.requests = append(b.requests, r)
+	b.ids[r.id] = r
+	if r.address != "" {
+		b.places[r.address] = r
+	}
+	if r.payer != "" {
+		b.payers[r.payer] = r
+	}
 }
 
-// find takes the id or, for Pay, the address.
+// find takes the id or the address.
 func (b *book) find(key string) *request {
-	for _, r := range slices.Backward(b.requests) {
-		if r.id == key {
-			return r
-		}
+	if r := b.ids[key]; r != nil {
+		return r
 	}
-	return b.byAddress(key)
+	return b.places[key]
 }
 
-func (b *book) byID(id string) *request {
-	for _, r := range slices.Backward(b.requests) {
-		if r.id == id {
-			return r
-		}
-	}
-	return nil
-}
+func (b *book) byID(id string) *request { return b.ids[id] }
 
-func (b *book) byAddress(address string) *request {
-	for _, r := range slices.Backward(b.requests) {
-		if r.address == address {
-			return r
-		}
-	}
-	return nil
-}
+func (b *book) byAddress(address string) *request { return b.places[address] }
 
 // registerPayer makes a request wait for a sender. A newer request takes the sender over.
 func (b *book) registerPayer(r *request, payer string) {
@@ -95,12 +101,19 @@ func (b *book) registerPayer(r *request, payer string) {
 
 func (b *book) remove(r *request) {
 	b.requests = slices.DeleteFunc(b.requests, func(o *request) bool { return o == r })
+	delete(b.ids, r.id)
+	if b.places[r.address] == r {
+		delete(b.places, r.address)
+	}
 	if b.payers[r.payer] == r {
 		delete(b.payers, r.payer)
 	}
 }
 
-func (b *book) clear() { b.requests, b.payers = nil, map[string]*request{} }
+func (b *book) clear() {
+	b.requests, b.ids = nil, map[string]*request{}
+	b.places, b.payers = map[string]*request{}, map[string]*request{}
+}
 
 // receipt is what has come in for a request.
 type receipt struct {
@@ -119,10 +132,7 @@ func (d *Daemon) received(r *request) receipt {
 	if r.lightning {
 		return got
 	}
-	for _, t := range d.chain.order {
-		if t.to != r.address || t.outgoing {
-			continue
-		}
+	for _, t := range d.chain.to[r.address] {
 		got.sent = got.sent.Add(t.amount)
 		got.txs = append(got.txs, t.id)
 		if t.height > 0 {
@@ -295,6 +305,8 @@ func (d *Daemon) newRequest(c *Call) (*request, error) {
 	if r.amount, err = d.requestAmount(c); err != nil {
 		return nil, err
 	}
+	r.exact = r.amount.Decimal
+	r.amount.Decimal = rounded(r.exact, d.decimalsOf(c.wallet))
 	for _, name := range []string{"expiry", "expiration"} {
 		if _, given := c.bound[name]; given {
 			if r.expiry, err = c.number(name, 0); err != nil {
@@ -331,7 +343,6 @@ func (d *Daemon) requestAmount(c *Call) (decimal.NullDecimal, error) {
 	if err != nil {
 		return none, err
 	}
-	v = rounded(v, d.decimalsOf(c.wallet))
 	if v.IsNegative() {
 		if d.coin.family == Electrum {
 			return none, exceptionf("electrum.util.InvoiceError: amount is out-of-bounds: %s msat", v.Shift(11).String())
@@ -444,7 +455,7 @@ func (d *Daemon) accountAnswer(w *wallet, r *request, got receipt, status int) o
 		o = append(o, object{{"tx_hashes", got.txs}, {"confirmations", d.chain.confirmations(d.chain.txs[got.txs[0]])}}...)
 	}
 	return append(o, object{
-		{d.coin.unitKey, units(r.amount.Decimal, decimals)}, {"address", r.address}, {"URI", d.uri(w, r)},
+		{d.coin.unitKey, units(r.exact, decimals)}, {"address", r.address}, {"URI", d.uri(w, r)},
 	}...)
 }
 
@@ -466,11 +477,11 @@ func (d *Daemon) uri(w *wallet, r *request) any {
 	case d.coin.style != styleEVM:
 		return d.coin.scheme + ":" + r.address
 	case w.token != nil:
-		return fmt.Sprintf("%s:%s@%d/transfer?address=%s&uint256=%s", d.coin.scheme, w.token.Contract, chainID, r.address, units(amount, decimals))
+		return fmt.Sprintf("%s:%s@%d/transfer?address=%s&uint256=%s", d.coin.scheme, w.token.Contract, chainID, r.address, units(r.exact, decimals))
 	case amount.IsZero():
 		return fmt.Sprintf("%s:%s@%d", d.coin.scheme, r.address, chainID)
 	}
-	return fmt.Sprintf("%s:%s@%d?value=%s", d.coin.scheme, r.address, chainID, units(amount, decimals))
+	return fmt.Sprintf("%s:%s@%d?value=%s", d.coin.scheme, r.address, chainID, units(r.exact, decimals))
 }
 
 // engineURI is null when there is nothing to say in it.

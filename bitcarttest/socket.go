@@ -60,8 +60,6 @@ func (d *Daemon) serveWebsocket(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	rc := connOf(req)
-	rc.run.conns.Add(1) // the connection's own count ends with the upgrade
-	defer rc.run.conns.Done()
 	if s := d.join(w, req, rc); s != nil {
 		s.read()
 		d.leave(rc.run, s)
@@ -90,6 +88,10 @@ func upgradeProblem(req *http.Request) string {
 func (d *Daemon) join(w http.ResponseWriter, req *http.Request, rc requestConn) *socket {
 	d.joining.RLock()
 	defer d.joining.RUnlock()
+	if !d.alive(rc.run) {
+		reset(w, req)
+		return nil
+	}
 	conn, err := upgrader.Upgrade(w, req, nil)
 	if err != nil {
 		return nil // the upgrader has answered
@@ -108,14 +110,16 @@ func (d *Daemon) join(w http.ResponseWriter, req *http.Request, rc requestConn) 
 	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if rc.run.stopping {
-		rc.tcp.cut(false)
-		return nil
-	}
 	rc.tcp.socket.Store(true)
 	rc.run.sockets[s] = struct{}{}
 	d.notifyChange()
 	return s
+}
+
+func (d *Daemon) alive(r *run) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !r.stopping
 }
 
 func (d *Daemon) leave(r *run, s *socket) {

@@ -5,24 +5,27 @@ package queue
 type Lane[T any] struct {
 	set   *Set[T]
 	key   string
-	keyed bool // lives in set.keyed while something waits
+	keyed bool // lives in set.keyed, or is set.rest, while something waits
 
-	items []item[T] // items[head:] wait
-	head  int
+	items ring[item[T]] // wait
 	bytes int64
+	older int // of items, from the head on: they waited when the hold began
 
 	held     bool // nothing is handed over
 	over     bool // overflowed: what comes is dropped
 	toldDry  bool // Dry has been called since the overflow
 	removed  bool
 	busy     bool // a handler, or Dry, runs for this lane
-	enlisted bool // in set.ready
+	enlisted bool // in line for a worker
+
+	place uint64 // its number in the line of arrivals
 }
 
 type item[T any] struct {
 	v       T
 	size    int64
 	attempt int
+	arrived uint64 // its number among all pushes
 }
 
 // NewLane returns an open lane.
@@ -38,37 +41,124 @@ func (l *Lane[T]) Push(v T, size int) Outcome {
 	return l.push(v, size)
 }
 
+// PushFunc is Push of what make returns. make is called only when there is
+// room, under the set's lock: it must be short and must not call the set.
+func (l *Lane[T]) PushFunc(size int, make func() T) Outcome {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	out := l.admit(int64(size))
+	if out == Accepted {
+		l.enter(make(), size)
+	}
+	return out
+}
+
+// PushBefore puts v before what came since Hold, or at the end of an open
+// lane. The bounds do not apply to it.
+func (l *Lane[T]) PushBefore(v T, size int) {
+	s := l.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.removed || s.stopped {
+		return
+	}
+	it := item[T]{v: v, size: int64(size), arrived: s.tick()}
+	if l.held && l.older < l.items.len() {
+		it.arrived = l.items.at(l.older).arrived // it takes that one's place
+	}
+	if !l.held {
+		l.append(it)
+		l.enlist()
+		s.hire()
+		return
+	}
+	var items ring[item[T]]
+	for i := range l.items.len() {
+		if i == l.older {
+			items.push(it)
+		}
+		items.push(l.items.at(i))
+	}
+	if l.older == l.items.len() {
+		items.push(it)
+	}
+	l.older++
+	l.replace(items)
+}
+
+// Placed is a value for [Lane.Insert].
+type Placed[T any] struct {
+	V      T
+	Size   int
+	Before int // how many of the values that came since Hold go before it
+}
+
+// Insert puts values among those that came since Hold, in the order given,
+// which is that of Before. What was inserted counts as come since Hold in the
+// next Insert. In an open lane they go to the end. The bounds do not apply.
+func (l *Lane[T]) Insert(list []Placed[T]) {
+	s := l.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.removed || s.stopped || len(list) == 0 {
+		return
+	}
+	if !l.held {
+		for _, p := range list {
+			l.append(item[T]{v: p.V, size: int64(p.Size), arrived: s.tick()})
+		}
+		l.enlist()
+		s.hire()
+		return
+	}
+	var items ring[item[T]]
+	at, n := 0, l.items.len()
+	for _, p := range list {
+		for ; at < min(n, l.older+p.Before); at++ {
+			items.push(l.items.at(at))
+		}
+		arrived := s.tick()
+		if at < n {
+			arrived = l.items.at(at).arrived
+		}
+		items.push(item[T]{v: p.V, size: int64(p.Size), arrived: arrived})
+	}
+	for ; at < n; at++ {
+		items.push(l.items.at(at))
+	}
+	l.replace(items)
+}
+
 // Hold keeps what waits and what comes from the workers until Release. A
-// handler that is inside finishes.
+// handler that is inside finishes. Hold of a held lane changes nothing.
 func (l *Lane[T]) Hold() {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
-	l.held = true
+	if !l.held {
+		l.held, l.older = true, l.items.len()
+	}
 }
 
-// Release opens a held lane. first goes before everything that waits; keep,
-// when not nil, is asked for each value that waits, in order, and those it
-// refuses are dropped. keep runs under the set's lock and must not call the set.
+// Release opens a held lane. first goes before everything that came since
+// Hold, and behind what waited then, which is older; the bounds do not apply
+// to it. keep, when not nil, is asked for each value that waits, in order, and
+// those it refuses are dropped. size and keep run under the set's lock and
+// must not call the set. Release of a removed lane, or after Stop, does nothing.
 func (l *Lane[T]) Release(first []T, size func(T) int, keep func(T) bool) {
-	l.set.mu.Lock()
-	defer l.set.mu.Unlock()
-	if l.removed || l.set.stopped {
+	s := l.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.removed || s.stopped {
 		return
 	}
-	waiting := l.items[l.head:]
-	items := make([]item[T], 0, len(first)+len(waiting))
-	for _, v := range first {
-		items = append(items, item[T]{v: v, size: int64(size(v))})
+	if len(first) > 0 || keep != nil {
+		l.merge(first, size, keep)
 	}
-	for _, it := range waiting {
-		if keep == nil || keep(it.v) {
-			items = append(items, it)
-		}
-	}
-	l.replace(items)
-	l.held = false
-	l.enlistAll()
-	l.set.announce()
+	l.held, l.older = false, 0
+	l.forgetIfIdle()
+	l.enlist()
+	s.hire()
+	s.announce()
 }
 
 // Reopen ends an overflow: what comes from now on is accepted again.
@@ -76,6 +166,7 @@ func (l *Lane[T]) Reopen() {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
 	l.over, l.toldDry = false, false
+	l.forgetIfIdle()
 }
 
 // Remove ends the lane and tells how many values were dropped with it. A
@@ -84,119 +175,169 @@ func (l *Lane[T]) Remove() (dropped int) {
 	s := l.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	dropped = len(l.items) - l.head
-	l.replace(nil)
-	l.removed = true
-	if t, ok := s.waits[l]; ok {
-		if t.Stop() {
-			s.timers.Done()
-		}
-		delete(s.waits, l)
+	if !s.stopped { // otherwise Stop has told of them
+		dropped = l.items.len()
 	}
+	l.replace(ring[item[T]]{})
+	l.removed = true
+	s.wake(l)
+	l.forgetIfIdle()
 	s.announce()
 	return dropped
+}
+
+// Busy reports whether a handler is inside.
+func (l *Lane[T]) Busy() bool {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	return l.busy
+}
+
+// Revive undoes Remove and reports whether it could: not after Stop.
+func (l *Lane[T]) Revive() bool {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	if l.set.stopped || l.keyed {
+		return false
+	}
+	l.removed, l.held, l.over, l.toldDry = false, false, false, false
+	return true
 }
 
 // Len is how many values wait.
 func (l *Lane[T]) Len() int {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
-	return len(l.items) - l.head
+	return l.items.len()
 }
 
 // The methods below are called with the set's mutex held.
 
 func (l *Lane[T]) push(v T, size int) Outcome {
+	out := l.admit(int64(size))
+	if out == Accepted {
+		l.enter(v, size)
+	}
+	return out
+}
+
+// admit says what becomes of a value of that size, and begins an overflow.
+func (l *Lane[T]) admit(size int64) Outcome {
 	switch {
 	case l.removed || l.set.stopped:
 		return Gone
 	case l.over:
 		return Dropped
-	case !l.fits(int64(size)):
+	case !l.fits(size):
 		l.over = true
 		l.enlist() // an empty lane is dry at once
+		l.set.hire()
 		return Overflowed
 	}
-	if l.head > 0 && len(l.items) == cap(l.items) {
-		l.compact()
-	}
-	l.items = append(l.items, item[T]{v: v, size: int64(size)})
-	l.count(1, int64(size))
-	l.enlist()
 	return Accepted
+}
+
+func (l *Lane[T]) enter(v T, size int) {
+	l.append(item[T]{v: v, size: int64(size), arrived: l.set.tick()})
+	l.enlist()
+	l.set.hire()
 }
 
 func (l *Lane[T]) fits(size int64) bool {
 	s := l.set
-	waiting := len(l.items) - l.head
-	if s.bytes+size > s.cfg.Bytes && s.queued > 0 {
+	if s.bytes+size > s.cfg.Bytes && s.queued > 0 && !l.atOnce() {
 		return false
 	}
-	return waiting == 0 || waiting < s.cfg.PerLane && l.bytes+size <= s.cfg.LaneBytes
+	return l.empty() || l.items.len() < s.cfg.PerLane && l.bytes+size <= s.cfg.LaneBytes
 }
 
-func (l *Lane[T]) pop() item[T] {
-	it := l.items[l.head]
-	l.items[l.head] = item[T]{}
-	l.head++
-	if l.head == len(l.items) {
-		l.rewind()
-	}
-	l.count(-1, -it.size)
-	return it
+// atOnce: a value of the lane need not wait, since nothing is before it and a
+// worker is free for it. It takes no room from what waits elsewhere.
+func (l *Lane[T]) atOnce() bool {
+	return l.empty() && l.free() && l.set.calling+l.set.inLine() < l.set.cfg.Workers
 }
 
-func (l *Lane[T]) pushFront(it item[T]) {
-	if l.head == 0 {
-		l.items = append(l.items, item[T]{})
-		copy(l.items[1:], l.items)
-	} else {
-		l.head--
-	}
-	l.items[l.head] = it
-	l.count(1, it.size)
-}
-
-func (l *Lane[T]) replace(items []item[T]) {
-	for _, it := range l.items[l.head:] {
-		l.count(-1, -it.size)
-	}
-	l.items, l.head = items, 0
-	for _, it := range items {
-		l.count(1, it.size)
-	}
-}
-
-func (l *Lane[T]) count(n int, size int64) {
-	l.bytes += size
-	l.set.bytes += size
-	l.set.queued += n
-}
-
-func (l *Lane[T]) compact() {
-	n := copy(l.items, l.items[l.head:])
-	clear(l.items[n:])
-	l.items, l.head = l.items[:n], 0
+func (l *Lane[T]) append(it item[T]) {
+	l.items.push(it)
+	l.count(it, 1)
 }
 
 // keepCap is the room that an empty lane may keep: most lanes hold a few
 // values now and then, and there may be tens of thousands of lanes.
 const keepCap = 4
 
-func (l *Lane[T]) rewind() {
-	l.head = 0
-	if cap(l.items) > keepCap {
-		l.items = nil
-		return
+func (l *Lane[T]) pop() item[T] {
+	it, _ := l.items.pop()
+	if l.empty() && l.items.room() > keepCap {
+		l.items = ring[item[T]]{}
 	}
-	l.items = l.items[:0]
+	l.count(it, -1)
+	return it
 }
 
-func (l *Lane[T]) empty() bool { return l.head == len(l.items) }
-
-func (l *Lane[T]) runnable() bool {
-	return !l.empty() && !l.held && !l.busy && !l.removed && !l.waiting()
+func (l *Lane[T]) pushFront(it item[T]) {
+	l.items.pushFront(it)
+	l.count(it, 1)
+	if l.held {
+		l.older++ // it was handed over before the hold began
+	}
 }
+
+// merge puts first behind the older values and drops what keep refuses.
+func (l *Lane[T]) merge(first []T, size func(T) int, keep func(T) bool) {
+	var items ring[item[T]]
+	retried := false
+	kept := func(from, to int) {
+		for i := from; i < to; i++ {
+			if it := l.items.at(i); keep == nil || keep(it.v) {
+				items.push(it)
+				retried = retried || it.attempt > 0
+			}
+		}
+	}
+	arrived := l.set.tick()
+	if l.older < l.items.len() {
+		arrived = l.items.at(l.older).arrived
+	}
+	kept(0, l.older)
+	for _, v := range first {
+		items.push(item[T]{v: v, size: int64(size(v)), arrived: arrived})
+	}
+	kept(l.older, l.items.len())
+	l.replace(items)
+	if !retried {
+		l.set.wake(l) // whose next attempt it waited for is dropped
+	}
+}
+
+func (l *Lane[T]) replace(items ring[item[T]]) {
+	for i := range l.items.len() {
+		l.count(l.items.at(i), -1)
+	}
+	l.items = items
+	for i := range items.len() {
+		l.count(items.at(i), 1)
+	}
+}
+
+// count adds it n times to what waits.
+func (l *Lane[T]) count(it item[T], n int) {
+	s := l.set
+	size := int64(n) * it.size
+	l.bytes += size
+	s.bytes += size
+	s.queued += n
+	if it.attempt > 0 {
+		s.retrying += n
+	}
+}
+
+func (l *Lane[T]) empty() bool { return l.items.len() == 0 }
+
+func (l *Lane[T]) runnable() bool { return !l.empty() && l.free() }
+
+// free: nothing keeps a value of the lane from its handler.
+func (l *Lane[T]) free() bool { return !l.held && !l.busy && !l.removed && !l.waiting() }
 
 // dry: everything is handed over and the owner has not been told of the overflow.
 func (l *Lane[T]) dry() bool {
@@ -208,38 +349,28 @@ func (l *Lane[T]) waiting() bool {
 	return ok
 }
 
-// enlist puts the lane in line for a worker when it has something to do. In
-// arrival order each value stands in line for itself.
+// enlist puts the lane in line when it has something to do for a worker.
 func (l *Lane[T]) enlist() {
-	if l.set.stopped {
-		return
-	}
-	if l.set.cfg.Arrival {
-		// The one worker may be inside this very lane: its token waits.
-		if !l.held && !l.removed && (!l.empty() || l.over && !l.toldDry) {
-			l.set.enlist(l)
-		}
-		return
-	}
-	if l.enlisted || !l.runnable() && !l.dry() {
-		return
-	}
-	l.enlisted = true
-	l.set.enlist(l)
-}
-
-func (l *Lane[T]) enlistAll() {
-	if !l.set.cfg.Arrival {
-		l.enlist()
-		return
-	}
-	for range l.items[l.head:] {
-		l.enlist()
+	if !l.set.stopped && !l.enlisted && (l.runnable() || l.dry()) {
+		l.enlisted = true
+		l.set.line(l)
 	}
 }
 
+// forgetIfIdle ends a keyed lane in which nothing waits. Its owner may still
+// know it from Dry: it must not take values beside the next lane of its key.
 func (l *Lane[T]) forgetIfIdle() {
-	if l.keyed && l.empty() && !l.busy && !l.waiting() && (!l.over || l.toldDry) {
-		delete(l.set.keyed, l.key)
+	if !l.keyed || !l.empty() || l.busy {
+		return
+	}
+	if !l.removed && (l.held || l.over && !l.toldDry) {
+		return
+	}
+	l.removed = true
+	s := l.set
+	if s.rest == l {
+		s.rest = nil
+	} else if s.keyed[l.key] == l {
+		delete(s.keyed, l.key)
 	}
 }

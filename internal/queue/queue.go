@@ -23,17 +23,33 @@ type Config[T any] struct {
 	// PerLane is how many values wait in one lane, at most. At least 1.
 	PerLane int
 	// LaneBytes and Bytes bound the sizes that wait in one lane and in all
-	// of them. An empty lane takes one value of any size that fits Bytes.
+	// of them. An empty lane takes one value of any size that fits Bytes, and
+	// a Set in which nothing waits takes one of any size at all. A value that
+	// need not wait, since its lane is empty and a worker is free, needs no
+	// room in Bytes: otherwise some stuck lanes would stop all others.
+	//
+	// A value that goes back for another attempt is not measured again: it may
+	// stand beyond the bounds, at most one per lane.
 	LaneBytes, Bytes int64
 	// Arrival makes one worker hand over all values in the order in which
-	// they were pushed, whatever their lane.
+	// they were pushed, whatever their lane. A lane that is held, or waits for
+	// another attempt, lets the others go on; then its values, being older, go
+	// first.
 	Arrival bool
 	// Handle is given one value, on a worker's goroutine, with no lock held.
 	// attempt is 1, then more. When again is true the value goes back to the
-	// head of its lane and is handed over again after the time retry.
+	// head of its lane and is handed over again after the time retry, unless
+	// the lane was removed meanwhile. A Handle that ends its goroutine has
+	// done its value; it should not panic, for nobody recovers it.
 	Handle func(v T, attempt int) (retry time.Duration, again bool)
 	// Dry is told, with no lock held, that an overflowed lane has handed over
-	// all it had. What is pushed is dropped until the lane is reopened. May be nil.
+	// all it had. What is pushed is dropped until the lane is reopened; a
+	// keyed lane that is empty and not held when Dry returns is forgotten
+	// instead. May be nil.
+	//
+	// What Dry itself wants to put in goes by Hold, Reopen and Release, which
+	// always finds room. A push after Reopen may find none, because of other
+	// lanes; then Dry is called again at once, and again.
 	Dry func(*Lane[T])
 }
 
@@ -45,33 +61,39 @@ const (
 	Accepted   Outcome = iota // it waits for its handler
 	Overflowed                // the first one that found no room; it was dropped
 	Dropped                   // dropped because its lane had overflowed before
-	Gone                      // the lane was removed, or the set was stopped
+	Gone                      // the lane was removed or forgotten, or the Set was stopped
 )
 
 // Set is a family of lanes with common bounds and workers.
 type Set[T any] struct {
 	cfg Config[T]
 
-	mu      sync.Mutex
-	ready   ring[*Lane[T]]      // lanes with something to hand over, first come first served
-	keyed   map[string]*Lane[T] // lanes that exist only while something waits in them
-	waits   map[*Lane[T]]*time.Timer
-	workers []*worker[T] // alive ones
-	queued  int
-	bytes   int64
-	running int // handlers inside
-	refused int // values whose handler asked for another attempt after Stop
-	stopped bool
-	quiet   chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
-	exited  chan struct{}  // closed when no worker is alive; nil while nobody asks
-	timers  sync.WaitGroup // retry timers whose function may run
+	mu       sync.Mutex
+	ready    ring[*Lane[T]]      // lanes with something to hand over, first come first served
+	oldest   arrivals[T]         // the same in arrival order
+	arrived  uint64              // pushes so far
+	keyed    map[string]*Lane[T] // lanes that exist only while something waits in them
+	rest     *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
+	waits    map[*Lane[T]]*time.Timer
+	workers  []*worker[T] // alive ones
+	calling  int          // of workers: they run Handle or Dry
+	queued   int
+	retrying int // of queued: their handler has been called
+	bytes    int64
+	running  int // handlers inside
+	refused  int // values whose handler asked for another attempt after Stop
+	stopped  bool
+	quiet    chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
+	exited   chan struct{}  // closed when no worker is alive; nil while nobody asks
+	timers   sync.WaitGroup // retry timers whose function may run
 }
 
 // worker is one goroutine; its fields are guarded by the set's mutex.
 type worker[T any] struct {
+	lane   *Lane[T] // for which Handle or Dry runs, without the lock; nil otherwise
+	inside bool     // Handle runs
 	v      T
 	since  time.Time
-	inside bool
 }
 
 // New returns a Set without lanes. It has nothing to close: a Set in which
@@ -120,21 +142,36 @@ func (s *Set[T]) Running(f func(v T, since time.Time)) {
 }
 
 // PushKeyed pushes into the lane named key, which lives only while something
-// waits in it: nothing grows with the number of keys seen.
+// waits in it: nothing grows with the number of keys seen. Keys that have no
+// lane and find no room in the Set overflow together, as one lane named "".
 func (s *Set[T]) PushKeyed(key string, v T, size int) Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.keyed[key]
-	if l == nil {
-		l = &Lane[T]{set: s, key: key, keyed: true}
-		if s.keyed == nil {
-			s.keyed = make(map[string]*Lane[T])
-		}
-		s.keyed[key] = l
+	if s.stopped {
+		return Gone
 	}
-	out := l.push(v, size)
-	l.forgetIfIdle()
-	return out
+	return s.laneOf(key, int64(size)).push(v, size)
+}
+
+// laneOf is the lane into which a value of a key goes. mu is held.
+func (s *Set[T]) laneOf(key string, size int64) *Lane[T] {
+	if l := s.keyed[key]; l != nil {
+		return l
+	}
+	if s.rest != nil {
+		return s.rest
+	}
+	l := &Lane[T]{set: s, keyed: true}
+	if !l.fits(size) {
+		s.rest = l
+		return l
+	}
+	if s.keyed == nil {
+		s.keyed = make(map[string]*Lane[T])
+	}
+	l.key = key
+	s.keyed[key] = l
+	return l
 }
 
 // Drain returns nil when nothing waits and no handler runs, or ctx's error.
@@ -143,21 +180,17 @@ func (s *Set[T]) Drain(ctx context.Context) error {
 	return s.await(ctx, &s.quiet)
 }
 
-// Stop ends handing over: no handler starts after it has returned. It tells
-// how many values were left whose handler never began, and how many wait for
-// another attempt.
+// Stop ends handing over: no value is given to a handler after it has
+// returned. It tells how many values were left whose handler never began, and
+// how many wait for another attempt.
 func (s *Set[T]) Stop() (undelivered, retrying int) {
 	s.mu.Lock()
 	s.stopped = true
-	for l, t := range s.waits {
-		if t.Stop() {
-			s.timers.Done()
-		}
-		delete(s.waits, l)
-		retrying++
+	for l := range s.waits {
+		s.wake(l)
 	}
-	undelivered = s.queued - retrying
-	s.ready = ring[*Lane[T]]{}
+	undelivered, retrying = s.queued-s.retrying, s.retrying
+	s.ready, s.oldest = ring[*Lane[T]]{}, nil
 	s.mu.Unlock()
 	s.timers.Wait()
 	return undelivered, retrying
@@ -185,6 +218,11 @@ func (s *Set[T]) await(ctx context.Context, signal *chan struct{}) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-done: // both: what was waited for is the better news
+		return nil
+	default:
 		return ctx.Err()
 	}
 }
@@ -204,10 +242,43 @@ func (s *Set[T]) announce() {
 	}
 }
 
-// enlist puts l in line for a worker and starts one when there may be more. mu is held.
-func (s *Set[T]) enlist(l *Lane[T]) {
-	s.ready.push(l)
-	if len(s.workers) < s.cfg.Workers {
+// tick numbers a push. mu is held.
+func (s *Set[T]) tick() uint64 {
+	s.arrived++
+	return s.arrived
+}
+
+// line puts l in line for a worker. mu is held.
+func (s *Set[T]) line(l *Lane[T]) {
+	if s.cfg.Arrival {
+		s.oldest.add(l)
+	} else {
+		s.ready.push(l)
+	}
+}
+
+// inLine is how many lanes wait for a worker. mu is held.
+func (s *Set[T]) inLine() int { return s.ready.len() + len(s.oldest) }
+
+// next takes the lane whose turn it is. mu is held.
+func (s *Set[T]) next() (l *Lane[T], ok bool) {
+	if s.cfg.Arrival {
+		l, ok = s.oldest.take()
+	} else {
+		l, ok = s.ready.pop()
+	}
+	if ok {
+		l.enlisted = false
+	}
+	return l, ok
+}
+
+// hire starts a worker when more lanes are in line than workers are about to
+// take one, and there may be more of them. A worker that puts a lane in line
+// itself need not: it takes one next. mu is held.
+func (s *Set[T]) hire() {
+	free := len(s.workers) - s.calling
+	if s.inLine() > free && len(s.workers) < s.cfg.Workers {
 		w := &worker[T]{}
 		s.workers = append(s.workers, w)
 		go s.work(w)
@@ -216,14 +287,21 @@ func (s *Set[T]) enlist(l *Lane[T]) {
 
 // work hands over until no lane is ready.
 func (s *Set[T]) work(w *worker[T]) {
+	defer s.leave(w)
 	s.mu.Lock()
-	for {
-		l, ok := s.ready.pop()
-		if !ok || s.stopped {
-			break
-		}
-		l.enlisted = false
+	for l, ok := s.next(); ok; l, ok = s.next() {
 		s.turn(w, l)
+	}
+}
+
+// leave ends a worker that has found no lane, with mu held, or whose goroutine
+// ends inside Handle or Dry, by a panic or [runtime.Goexit], without it. Then
+// the value is done, and another worker goes on.
+func (s *Set[T]) leave(w *worker[T]) {
+	l := w.lane
+	if l != nil {
+		s.mu.Lock()
+		s.exit(w)
 	}
 	for i, other := range s.workers {
 		if other == w {
@@ -234,6 +312,11 @@ func (s *Set[T]) work(w *worker[T]) {
 			break
 		}
 	}
+	if l != nil {
+		l.forgetIfIdle()
+		l.enlist()
+		s.hire()
+	}
 	s.announce()
 	s.mu.Unlock()
 }
@@ -243,53 +326,61 @@ func (s *Set[T]) work(w *worker[T]) {
 func (s *Set[T]) turn(w *worker[T], l *Lane[T]) {
 	for l.runnable() && !s.stopped {
 		it := l.pop()
-		l.busy = true
 		s.running++
 		w.v, w.since, w.inside = it.v, time.Now(), true
-		s.mu.Unlock()
-
+		s.enter(w, l)
 		retry, again := s.cfg.Handle(it.v, it.attempt+1)
-
 		s.mu.Lock()
-		var zero T
-		w.v, w.inside = zero, false
-		s.running--
-		l.busy = false
-		if again && s.stopped {
-			s.refused++
-		} else if again && !l.removed {
-			it.attempt++
-			l.pushFront(it)
-			s.sleep(l, retry)
-			return
+		s.exit(w)
+		if again {
+			s.again(l, it, retry)
 		}
-		if s.cfg.Arrival || s.ready.len() > 0 {
+		if s.inLine() > 0 {
 			break
 		}
 	}
-	if s.stopped {
-		return
-	}
-	if l.dry() {
-		s.tellDry(l)
+	if l.dry() && !s.stopped {
+		l.toldDry = true
+		if s.cfg.Dry != nil {
+			s.enter(w, l)
+			s.cfg.Dry(l)
+			s.mu.Lock()
+			s.exit(w)
+		}
 	}
 	l.forgetIfIdle()
-	if !s.cfg.Arrival {
-		l.enlist()
-	}
+	l.enlist()
 }
 
-// tellDry calls Dry without the lock. mu is held on entry and on return.
-func (s *Set[T]) tellDry(l *Lane[T]) {
-	l.toldDry = true
-	if s.cfg.Dry == nil {
-		return
-	}
-	l.busy = true // nothing of this lane runs meanwhile
+// enter marks that w runs foreign code for l, and unlocks: nothing else of l
+// runs meanwhile. mu is held.
+func (s *Set[T]) enter(w *worker[T], l *Lane[T]) {
+	l.busy = true
+	w.lane = l
+	s.calling++
 	s.mu.Unlock()
-	s.cfg.Dry(l)
-	s.mu.Lock()
-	l.busy = false
+}
+
+// exit takes back what enter did, but for the lock. mu is held.
+func (s *Set[T]) exit(w *worker[T]) {
+	w.lane.busy = false
+	s.calling--
+	if w.inside {
+		s.running--
+	}
+	*w = worker[T]{}
+}
+
+// again puts a value back whose handler wants another attempt. mu is held.
+func (s *Set[T]) again(l *Lane[T], it item[T], retry time.Duration) {
+	switch {
+	case s.stopped:
+		s.refused++
+	case !l.removed:
+		it.attempt++
+		l.pushFront(it)
+		s.sleep(l, retry)
+	}
 }
 
 // sleep keeps l from its workers for the time d. mu is held.
@@ -298,13 +389,28 @@ func (s *Set[T]) sleep(l *Lane[T], d time.Duration) {
 		s.waits = make(map[*Lane[T]]*time.Timer)
 	}
 	s.timers.Add(1)
-	s.waits[l] = time.AfterFunc(d, func() {
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
 		defer s.timers.Done()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if _, ok := s.waits[l]; ok {
+		if s.waits[l] == t { // not another attempt's, after this one was called off
 			delete(s.waits, l)
 			l.enlist()
+			s.hire()
 		}
 	})
+	s.waits[l] = t
+}
+
+// wake calls off l's waiting for another attempt. mu is held.
+func (s *Set[T]) wake(l *Lane[T]) {
+	t, ok := s.waits[l]
+	if !ok {
+		return
+	}
+	if t.Stop() {
+		s.timers.Done()
+	}
+	delete(s.waits, l)
 }

@@ -1,6 +1,7 @@
 package queue
 
-// ring is a first-in first-out queue that reuses its room.
+// ring is a first-in first-out queue that reuses its room. The length of buf
+// is 0 or a power of two.
 type ring[E any] struct {
 	buf  []E
 	head int
@@ -9,11 +10,22 @@ type ring[E any] struct {
 
 func (r *ring[E]) len() int { return r.n }
 
+// room is how many elements it holds without growing.
+func (r *ring[E]) room() int { return len(r.buf) }
+
+// at is the i-th element from the head; i is in range.
+func (r *ring[E]) at(i int) E { return r.buf[r.index(i)] }
+
 func (r *ring[E]) push(e E) {
-	if r.n == len(r.buf) {
-		r.grow()
-	}
-	r.buf[(r.head+r.n)%len(r.buf)] = e
+	r.grow()
+	r.buf[r.index(r.n)] = e
+	r.n++
+}
+
+func (r *ring[E]) pushFront(e E) {
+	r.grow()
+	r.head = r.index(-1)
+	r.buf[r.head] = e
 	r.n++
 }
 
@@ -23,15 +35,20 @@ func (r *ring[E]) pop() (e E, ok bool) {
 	}
 	var zero E
 	e, r.buf[r.head] = r.buf[r.head], zero
-	r.head = (r.head + 1) % len(r.buf)
+	r.head = r.index(1)
 	r.n--
 	return e, true
 }
 
+// grow makes room for one more.
 func (r *ring[E]) grow() {
-	buf := make([]E, max(16, 2*len(r.buf)))
-	for i := range r.n {
-		buf[i] = r.buf[(r.head+i)%len(r.buf)]
+	if r.n < len(r.buf) {
+		return
 	}
+	buf := make([]E, max(1, 2*len(r.buf)))
+	n := copy(buf, r.buf[r.head:])
+	copy(buf[n:], r.buf[:r.head])
 	r.buf, r.head = buf, 0
 }
+
+func (r *ring[E]) index(i int) int { return (r.head + i) & (len(r.buf) - 1) }

@@ -1,0 +1,70 @@
+// Package bitcarttest runs a Bitcart daemon inside the process, for tests and examples, as
+// net/http/httptest runs a web server. It listens on a real port, speaks the daemon's JSON-RPC and
+// websocket protocol, keeps wallets, payment requests and a small chain, and sends the events that
+// a daemon of the chosen currency sends, in its order.
+//
+//	d, err := bitcarttest.NewDaemon("BTC")
+//	...
+//	defer d.Close()
+//	// point the code under test at d.URL(), user "electrum", password "electrumz"
+//	d.Pay(walletKey, requestKey, bitcarttest.Transfer{})
+//	d.Mine(1)
+//
+// # Driving it
+//
+// Mine adds blocks, Send makes a transaction, Pay pays a request: partly, exactly or more. Emit
+// sends any update, SendFrame any text. Handle adds or replaces a method. When Mine, Send, Pay and
+// Emit return, their frames have been written, so that a test needs no pause.
+// WaitSockets, WaitRegistered and WaitCalls wait for the code under test; Calls shows what it
+// called. The clock (WithClock), the height (WithHeight), tokens (WithToken), the queue of
+// get_updates (WithPollingCap), a path prefix and TLS can be set.
+//
+// # Families
+//
+// BTC, LTC and GRS are of the family Electrum; BCH and XRG of ElectronCash; ETH, BNB, MATIC, TRX
+// and XMR of Account. Any other symbol needs WithFamily. The family decides method and field names,
+// error codes and events:
+//
+//   - Electrum and ElectronCash: a payment sends new_payment (status 7) and new_transaction from
+//     the mempool; Mine sends new_block for the tip only, then new_payment (status 3) and
+//     verified_tx. Payments after expiry count.
+//   - Account: a payment is a block of its own: new_block, new_transaction, new_payment (status 0
+//     while it is partial, then 3). It is found by its sender, which must have been registered with
+//     setrequestaddress. Payments after expiry, and after the request is paid, are only
+//     new_transaction. Mine sends new_block for every block.
+//   - XMR: found by its address in the mempool: new_transaction, new_payment (7); Mine: new_payment (3).
+//
+// # Oddities that it reproduces
+//
+// A refused login is HTTP 200 with a JSON-RPC error, for the websocket and /spec too. Other
+// Authorization schemes, a colon in the password, a JSON array or null as body, a body that is not
+// UTF-8 and an xpub of a wrong type are HTTP 500 in plain text with the connection closed; broken
+// JSON is -32700; a body over 1 MiB is 413. An array of arguments whose last element is an object
+// ends with the named arguments. NaN is a number. Texts of TypeErrors are Python's. Wallets exist
+// only after a call has named them; a bad key is -32005, on Electrum for every method. The key of a
+// token wallet holds the contract exactly as it was typed; two spellings of one address are two
+// wallets with an event each; a wallet whose contract cannot be loaded stays half loaded. On account
+// daemons the calls of one wallet run one after the other, also when the caller has hung up, and
+// list_requests with a flag fails.
+//
+// A websocket filter is compared with the key text: an object is accepted and matches nothing,
+// empty ones are ignored, the last one wins, JSON that is no object ends the connection. Frames are
+// printed as Python does it, are written before the update is queued, and are equal to the queued
+// update byte for byte, except that tx_hashes of a queued new_payment of an account daemon grow.
+// get_updates empties the queue. new_block is one frame per websocket and one item in each queue. A
+// client that does not read holds everybody up, here until WithWriteTimeout cuts it. When an account
+// daemon loads a wallet again that it knows, the transactions of its blocks come again, for all
+// wallets, after the answer (WithoutReplay stops that).
+//
+// # Faults
+//
+// Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
+// RefuseUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend, BlackHole, DropPongs.
+//
+// # Limits
+//
+// Nothing is signed or validated: checksums are not looked at, addresses of keys that are no
+// address are made from a hash, lightning invoices cannot be paid, there are no reorganisations and
+// no fees. Bounds: 10 000 logged calls, 100 000 transactions, 50 000 requests per wallet; the oldest
+// go first.
+package bitcarttest

@@ -1,0 +1,117 @@
+package bitcarttest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/bitcart-go/bitcart/bitcarttest"
+)
+
+// call posts a JSON-RPC request with the default login.
+func call(d *bitcarttest.Daemon, body string) string {
+	req, err := http.NewRequest(http.MethodPost, d.URL()+"/", strings.NewReader(body))
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.SetBasicAuth("electrum", "electrumz")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return string(raw)
+}
+
+func Example() {
+	d, err := bitcarttest.NewDaemon("BTC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+
+	// What the code under test would do: make a request, and listen.
+	wallet := d.NewWallet()
+	var answer struct {
+		Result struct {
+			RequestID string `json:"request_id"`
+		}
+	}
+	raw := call(d, fmt.Sprintf(`{"method": "add_request", "params": {"amount": "0.5", "xpub": %q}}`, wallet))
+	if err := json.Unmarshal([]byte(raw), &answer); err != nil {
+		log.Fatal(err)
+	}
+	login := http.Header{"Authorization": {"Basic ZWxlY3RydW06ZWxlY3RydW16"}}
+	conn, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(d.URL(), "http")+"/ws", login)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	// What the test does: pay, and add a block.
+	if _, err := d.Pay(wallet, answer.Result.RequestID, bitcarttest.Transfer{}); err != nil {
+		log.Fatal(err)
+	}
+	d.Mine(1)
+	for range 5 {
+		var frame struct {
+			Updates []struct {
+				Event     string
+				StatusStr string `json:"status_str"`
+			}
+		}
+		if err := conn.ReadJSON(&frame); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(strings.TrimSpace(frame.Updates[0].Event + " " + frame.Updates[0].StatusStr))
+	}
+	// Output:
+	// new_payment Unconfirmed
+	// new_transaction
+	// new_block
+	// new_payment Paid
+	// verified_tx
+}
+
+func ExampleDaemon_Handle() {
+	d, err := bitcarttest.NewDaemon("ETH")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+	d.Handle("weather", func(c *bitcarttest.Call) (any, error) {
+		if len(c.Args) == 0 {
+			return nil, &bitcarttest.Error{Code: -32000, Message: "where?"}
+		}
+		return map[string]string{"sky": "blue"}, nil
+	})
+	fmt.Println(call(d, `{"method": "weather", "params": ["here"], "id": 1}`))
+	fmt.Println(call(d, `{"method": "weather", "id": 2}`))
+	// Output:
+	// {"jsonrpc": "2.0", "result": {"sky": "blue"}, "id": 1}
+	// {"jsonrpc": "2.0", "error": {"code": -32000, "message": "where?"}, "id": 2}
+}
+
+func ExampleFaults_FailMethod() {
+	d, err := bitcarttest.NewDaemon("LTC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+	d.Faults().FailMethod("version", 1, &bitcarttest.HTTPError{Status: 502, Body: "bad gateway"})
+	fmt.Println(call(d, `{"method": "version"}`))
+	fmt.Println(call(d, `{"method": "version"}`))
+	// Output:
+	// bad gateway
+	// {"jsonrpc": "2.0", "result": "4.6.0", "id": null}
+}

@@ -1,0 +1,235 @@
+package bitcart
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/queue"
+)
+
+// handle hands one parcel over, on a worker.
+func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
+	if l.s.pull != nil {
+		// One that the consumer did not take in time is left over, not done.
+		return 0, !l.pull(p)
+	}
+	ev := p.ev.attempt(attempt)
+	returned := false
+	defer func() {
+		if !returned { // the handler has ended its goroutine
+			l.report(ev, outcome{
+				err:  &HandlerError{Event: ev, Err: &PanicError{Stack: debug.Stack()}},
+				text: "runtime.Goexit was called",
+			})
+		}
+	}()
+	out := ev.Coin.disp.dispatch(l.work, ev, &l.d.n)
+	returned = true
+	if out.retry == nil {
+		l.report(ev, out)
+		return 0, false
+	}
+	if l.wasRemoved(ev) {
+		l.d.n.add(dropped)
+		return 0, false
+	}
+	if attempt&(attempt-1) == 0 { // the first few, then ever fewer
+		l.d.log.Warn("handler asks for another attempt", "event", ev.Name, "wallet", walletName(ev.Wallet),
+			"attempt", attempt, "error", out.text)
+	}
+	if out.retry.after > 0 {
+		return out.retry.after, true
+	}
+	return retryPause(l.cfg, attempt), true
+}
+
+// pull gives one parcel to the loop of Events.
+func (l *link) pull(p parcel) (taken bool) {
+	if p.gap != nil {
+		l.gapsQueued.Add(-1) // it waits no longer
+	}
+	taken = l.s.pull(l.work, p)
+	if taken && p.ev != nil {
+		l.d.n.add(delivered)
+	}
+	return taken
+}
+
+// wasRemoved: the wallet was removed while its handler ran.
+func (l *link) wasRemoved(ev *Event) bool {
+	if ev.Wallet == "" || l.d.allWallets {
+		return false
+	}
+	w := l.lookup(ev.Wallet)
+	return w == nil || w.coin != ev.Coin
+}
+
+// report tells of a handler that has failed.
+func (l *link) report(ev *Event, out outcome) {
+	if out.err == nil {
+		return
+	}
+	l.d.log.Error("handler failed", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", out.text)
+	if hook := l.d.hooks.OnHandlerError; hook != nil {
+		failed := out.err.(*HandlerError)
+		l.hooks.post(hookCall{size: parcel{ev: ev}.size(), run: func(ctx context.Context) { hook(ctx, failed) }})
+	}
+}
+
+// dry is told that an overflowed lane has handed over what it had. What was
+// dropped since is in the daemon's queue, if that is not too small.
+func (l *link) dry(lane *queue.Lane[parcel]) {
+	w := l.watchOf(lane)
+	if w == nil && lane == l.chain.lane {
+		w = l.chain
+	}
+	if w != nil && l.recovery.refill(w) {
+		return
+	}
+	g := Gap{Since: time.Now(), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
+	if w != nil {
+		g.Since = l.droppedSince(w)
+		if w != l.chain {
+			g.Coin = w.coin
+		}
+	}
+	l.gap(g)
+	lane.Reopen()
+}
+
+// droppedSince is when a lane began to drop.
+func (l *link) droppedSince(w *watch) time.Time {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	return w.droppedAt
+}
+
+func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.watches {
+		if w.lane == lane {
+			return w
+		}
+	}
+	return nil
+}
+
+// gap reports that events may be missing. It runs no user code, so locks may
+// be held.
+func (l *link) gap(g Gap) {
+	g.Currency = l.d.cur.Symbol
+	l.d.n.add(gaps)
+	if l.s.pull != nil {
+		lane := l.chain.lane
+		if g.Coin != nil {
+			if w := l.lookup(g.Coin.key); w != nil {
+				lane = w.lane
+			}
+		}
+		l.gapsQueued.Add(1)
+		lane.PushBefore(parcel{gap: &g}, parcelOverhead)
+	}
+	l.hooks.post(hookCall{gap: &g, run: func(ctx context.Context) {
+		l.d.log.Warn("events may be missing", "wallet", walletOf(g.Coin), "reason", g.Reason.String(), "since", g.Since)
+		if hook := l.d.hooks.OnGap; hook != nil {
+			hook(ctx, g)
+		}
+	}})
+}
+
+// warn logs from the hooks' goroutine: a logger is user code, and locks may be
+// held here.
+func (l *link) warn(msg string, args ...any) {
+	l.hooks.post(hookCall{run: func(context.Context) { l.d.log.Warn(msg, args...) }})
+}
+
+func walletOf(c *Coin) string {
+	if c == nil {
+		return "every wallet"
+	}
+	return walletName(c.key)
+}
+
+// watchSlowHandlers tells OnSlowHandler of handlers that run for long. The
+// function it returns ends and waits for its goroutine.
+func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
+	hook := l.d.hooks.OnSlowHandler
+	if hook == nil || l.s.pull != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // during the drain as well
+	var done sync.WaitGroup
+	done.Go(func() {
+		told := map[*Event]bool{}
+		for pause(ctx, l.cfg.SlowHandler/2) {
+			still := map[*Event]bool{}
+			l.queue.Running(func(p parcel, since time.Time) {
+				running := time.Since(since)
+				if running < l.cfg.SlowHandler {
+					return
+				}
+				still[p.ev] = true
+				if !told[p.ev] {
+					ev := p.ev
+					l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, ev, running) }})
+				}
+			})
+			told = still
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+// beginDrain starts the time within which everything has to be delivered.
+func (l *link) beginDrain() {
+	l.drainO.Do(func() { l.clock = time.AfterFunc(l.cfg.DrainTimeout, l.cut) })
+}
+
+// grace is how long handlers have to return after their ctx was cancelled.
+const grace = time.Second
+
+// drain waits for the queues to run empty, then for hooks. When the time is
+// over it cancels what runs and reports what is left.
+func (l *link) drain() error {
+	defer l.cut()
+	defer l.clock.Stop()
+	_ = l.queue.Drain(l.work) // what is left is counted below
+	var left DrainError
+	left.Undelivered, left.Retrying = l.queue.Stop()
+	left.Undelivered = max(0, left.Undelivered-int(l.gapsQueued.Load()))
+	left.Cut = int(l.callsCut.Load())
+	last, cancel := outlive(l.work, grace)
+	defer cancel()
+	running, refused := l.queue.Wait(last)
+	left.Running, left.Retrying = running, left.Retrying+refused
+
+	_ = l.hooks.set.Drain(last)
+	if lost, _ := l.hooks.set.Stop(); lost > 0 {
+		l.d.log.Warn("hooks were not called before the stream ended", "calls", lost)
+	}
+	running, _ = l.hooks.set.Wait(last)
+	left.Running += running
+	if left == (DrainError{}) {
+		return nil
+	}
+	return &left
+}
+
+// outlive returns a context that ends the time d after ctx. cancel waits for
+// its goroutine.
+func outlive(ctx context.Context, d time.Duration) (_ context.Context, cancel func()) {
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() {
+		select {
+		case <-ctx.Done():
+			pause(longer, d)
+			end()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { end(); done.Wait() }
+}

@@ -1,0 +1,246 @@
+package replay
+
+// ChainHistory is the sequence of a currency's chain-wide updates. A daemon
+// appends each of them to the queue of every loaded wallet, so it is kept once,
+// and each [Wallet] has its own place in it. The first answer that brings a
+// missed one supplies it; in later ones it is known. The zero value is a
+// sequence of which nothing was seen. It is not safe for concurrent use.
+type ChainHistory struct {
+	log   Log
+	items []Item
+	ids   []uint64 // of the items: a name that stays while places change
+	named uint64   // the last id
+	live  uint64   // the last item that was not taken from an answer
+	size  int      // what a queue holds, if more than QueueSize
+
+	holding bool
+	holds   int    // how many holds there were
+	held    int    // items[held:] are held
+	fresh   int    // items[fresh:] came since the last call of Hold
+	cuts    cuts   // where earlier calls were
+	gone    int    // held items that are no longer remembered
+	lost    uint64 // the last item before the daemon lost its queues; 0 = none
+}
+
+// Add notes a live update: one that is handed over or, after
+// [ChainHistory.Hold], held. An update that is dropped must not be added. It
+// reports whether one of the last 100 updates has the same bytes.
+func (c *ChainHistory) Add(it Item) (repeat bool) {
+	c.named++
+	c.live = c.named
+	c.items, c.ids = append(c.items, it), append(c.ids, c.named)
+	c.trim()
+	return c.log.Add(it.Bytes)
+}
+
+// Hold does for the chain-wide updates what [History.Hold] does for a wallet's.
+// After a connect it is to be called when all wallets are held.
+func (c *ChainHistory) Hold() {
+	if !c.holding {
+		c.holding, c.held = true, len(c.items)
+		c.holds++
+	}
+	if c.fresh < len(c.items) {
+		c.cuts = c.cuts.add(c.fresh)
+	}
+	c.fresh = len(c.items)
+}
+
+// Release ends the hold: what is held, and what merges have put among it, is
+// handed over now. It is to be called when an answer has proven that nothing
+// is missing, or when no more answers are to be waited for.
+func (c *ChainHistory) Release() {
+	c.holding, c.gone = false, 0
+	c.trim()
+}
+
+// Forget tells that the daemon has lost the queues of all wallets, as it does
+// with a restart. What came since the last [ChainHistory.Hold] may be in the
+// new ones.
+func (c *ChainHistory) Forget() {
+	if c.fresh > 0 {
+		c.lost = c.ids[c.fresh-1]
+	}
+}
+
+// Grow tells that a queue of the daemon can hold n items.
+func (c *ChainHistory) Grow(n int) { c.size = max(c.size, min(n, maxQueueSize)) }
+
+// Len is how many updates are remembered.
+func (c *ChainHistory) Len() int { return len(c.items) }
+
+// cursor is a wallet's place in a ChainHistory. Its zero value is that of a
+// wallet whose queue was never drained.
+type cursor struct {
+	drained  bool
+	holding  bool
+	holds    int    // how many the chain had had when the wallet's began
+	told     uint64 // the last item that its queue has told
+	optional uint64 // up to this one items may be in the queue or not
+	seen     uint64 // the last item before the hold
+	late     uint64 // overtaken in the queue before the last drain, or 0
+	loose    bool   // as in History
+}
+
+func (c *ChainHistory) lastID() uint64 {
+	if len(c.ids) == 0 {
+		return c.lost
+	}
+	return c.ids[len(c.ids)-1]
+}
+
+// hold notes where the wallet's updates may begin to be missed. What was taken
+// from answers behind the last live one was missed already.
+func (c *ChainHistory) hold(at *cursor) {
+	if !at.holding {
+		at.holding, at.holds, at.seen = true, c.holds, c.live
+	}
+}
+
+// release is [History.Release] for one wallet's place.
+func (c *ChainHistory) release(at *cursor) {
+	at.holding, at.loose, at.optional = false, true, c.lastID()
+}
+
+// find returns the place of an item, or -1 if it is not remembered.
+func (c *ChainHistory) find(id uint64) int {
+	if id == 0 {
+		return -1
+	}
+	for i := len(c.ids) - 1; i >= 0; i-- {
+		if c.ids[i] == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// chainReading is a reading whose places count from start.
+type chainReading struct {
+	reading
+	known  knowledge // by the wallet's hold
+	byHold knowledge // by the chain's own hold
+	start  int
+	fresh  int  // items from this place on came since the last connect
+	young  bool // nobody knows when the queue began
+}
+
+func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
+	c.hold(at)
+	told, lost, seen := c.find(at.told), c.find(c.lost), c.find(at.seen)
+	start := max(told, lost) + 1
+	v := view{
+		items:    c.items[start:],
+		start:    start,
+		cuts:     c.cuts,
+		optional: max(0, c.find(at.optional)+1-start),
+		seen:     max(0, seen+1-start),
+		forgot:   start == 0 && c.named > uint64(len(c.items)),
+		slack:    slack(c.size),
+		loose:    at.loose,
+	}
+	v.fresh = max(v.seen, c.fresh-start)
+	if late := c.find(at.late); late > lost {
+		v.late = &c.items[late]
+	}
+	r := chainReading{
+		reading: v.read(answer), start: start, fresh: start + v.fresh,
+		young: !at.drained || lost > told,
+	}
+	r.known = v.know(&r.reading, answer, v.seen)
+	r.byHold = r.known
+	if c.holding {
+		r.byHold = v.know(&r.reading, answer, min(v.seen, max(0, c.held-start)))
+	}
+	switch {
+	case r.young:
+		r.known.expected, r.known.later = false, false
+		r.byHold.expected, r.byHold.later = false, false
+	case start == 0 && seen < 0 && at.seen != at.told && at.seen != at.optional && at.seen != c.lost:
+		r.known.expected = true // forgotten, but there were some
+	}
+	return r
+}
+
+// take puts what was missed into the sequence and moves the wallet's place.
+func (c *ChainHistory) take(at *cursor, r *chainReading, answer []Item) []Missed {
+	var list []Missed
+	for i, s := range r.missed {
+		place := r.start + s.place
+		m := Missed{Index: s.index, Repeat: c.log.Add(answer[s.index].Bytes)}
+		if c.holding { // what was held before goes with what is held now
+			place = max(place, c.held)
+			m.Before = c.gone + place - c.held
+		}
+		r.missed[i].place = place
+		list = append(list, m)
+	}
+	c.move(at, r)
+	c.insert(r.missed, answer)
+	if r.young { // what came before the wallet was loaded is not in its queue
+		at.optional = c.lastID()
+	}
+	c.trim()
+	return list
+}
+
+// move notes how far the wallet's queue has told of the sequence: what came
+// before the last connect is not in it any more in any case.
+func (c *ChainHistory) move(at *cursor, r *chainReading) {
+	next := cursor{drained: true, told: at.told}
+	last := r.fresh - 1
+	if r.last >= 0 {
+		last = max(last, r.start+r.last)
+	}
+	if last >= 0 {
+		next.told = c.ids[last]
+	}
+	if n := len(r.missed); n > 0 && r.missed[n-1].place > last {
+		next.told = c.named + uint64(n) // the name that insert gives it
+	}
+	if late := overtaken(&r.reading, r.fresh-r.start); len(late) > 0 {
+		next.late = c.ids[r.start+late[len(late)-1]]
+	}
+	*at = next
+}
+
+// insert puts items of an answer before those at their places.
+func (c *ChainHistory) insert(missed []spot, answer []Item) {
+	if len(missed) == 0 {
+		return
+	}
+	n := len(c.items) + len(missed)
+	items, ids := make([]Item, 0, n), make([]uint64, 0, n)
+	from, fresh := 0, c.fresh
+	for _, s := range missed {
+		items, ids = append(items, c.items[from:s.place]...), append(ids, c.ids[from:s.place]...)
+		c.named++
+		items, ids = append(items, answer[s.index]), append(ids, c.named)
+		from = s.place
+		if s.place <= c.fresh {
+			fresh++
+		}
+	}
+	for i, cut := range c.cuts {
+		for _, s := range missed {
+			if s.place <= cut {
+				c.cuts[i]++
+			}
+		}
+	}
+	c.items, c.ids = append(items, c.items[from:]...), append(ids, c.ids[from:]...)
+	c.fresh = fresh
+}
+
+func (c *ChainHistory) trim() {
+	n := excess(len(c.items), c.size, c.holding)
+	if n == 0 {
+		return
+	}
+	c.items, c.ids = dropOldest(c.items, n), dropOldest(c.ids, n)
+	if c.holding {
+		c.gone += max(0, n-c.held)
+	}
+	c.held, c.fresh = max(0, c.held-n), max(0, c.fresh-n)
+	c.cuts = c.cuts.shift(n)
+}

@@ -1,0 +1,33 @@
+package replay
+
+import "hash/maphash"
+
+// Item stands for one update, as a frame or a daemon's queue told it.
+type Item struct {
+	Bytes Fingerprint // of the update as it stands: what tells repeats
+	Key   Fingerprint // of what of it never changes: what aligns
+	Chain bool        // it is in the queue of every wallet
+}
+
+const (
+	changing = "new_payment" // the event whose queued update the daemon changes
+	changed  = "tx_hashes"   // the member that it changes
+)
+
+// ItemOf returns the item of an update: its event's name, its bytes as a JSON
+// object, and whether it is about the chain instead of a wallet.
+func ItemOf(event string, raw []byte, chainWide bool) Item {
+	it := Item{Bytes: Of(raw), Chain: chainWide}
+	it.Key = it.Bytes
+	if event != changing {
+		return it
+	}
+	if before, after, ok := cutMember(raw, changed); ok {
+		var h maphash.Hash
+		h.SetSeed(seed)
+		h.Write(before) // never fails
+		h.Write(after)
+		it.Key = Fingerprint(h.Sum64())
+	}
+	return it
+}

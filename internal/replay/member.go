@@ -1,0 +1,97 @@
+package replay
+
+// cutMember returns what stands before and behind the first member of that
+// name of a JSON object, its comma left out; what is inside the other members
+// is not looked into. It reports false when there is no such member, or when
+// the text ends too early. The text need not be valid.
+func cutMember(raw []byte, name string) (before, after []byte, ok bool) {
+	i := space(raw, 0)
+	if !at(raw, i, '{') {
+		return nil, nil, false
+	}
+	i = space(raw, i+1)
+	end := i // of the member before
+	for at(raw, i, '"') {
+		key := i
+		i = str(raw, i)
+		found := string(raw[key:i]) == `"`+name+`"`
+		i = space(raw, i)
+		if !at(raw, i, ':') {
+			break
+		}
+		i = value(raw, space(raw, i+1))
+		valueEnd := i
+		i = space(raw, i)
+		more := at(raw, i, ',')
+		if more {
+			i = space(raw, i+1)
+		}
+		switch {
+		case !found:
+			end = valueEnd
+		case more:
+			return raw[:key], raw[i:], true
+		default:
+			return raw[:end], raw[valueEnd:], at(raw, i, '}')
+		}
+	}
+	return nil, nil, false
+}
+
+func at(raw []byte, i int, c byte) bool { return i < len(raw) && raw[i] == c }
+
+// space returns where the white space at i ends.
+func space(raw []byte, i int) int {
+	for i < len(raw) {
+		switch raw[i] {
+		case ' ', '\t', '\r', '\n':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// str returns where the string at i ends.
+func str(raw []byte, i int) int {
+	for i++; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return len(raw)
+}
+
+// value returns where the value at i ends.
+func value(raw []byte, i int) int {
+	depth := 0
+	for i < len(raw) {
+		switch raw[i] {
+		case '"':
+			i = str(raw, i)
+			if depth == 0 {
+				return i
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i // of the object around it
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
+	return i
+}

@@ -1,0 +1,97 @@
+package replay
+
+// Wallet is what is known of one wallet's queue when the chain-wide updates in
+// it belong to a [ChainHistory] that it shares with other wallets: its own
+// [History] and its place in that sequence. The zero value is a wallet of which
+// nothing was seen. The ChainHistory given to its methods must always be the
+// same one.
+type Wallet struct {
+	own History
+	at  cursor
+}
+
+// Add is [History.Add] for one of the wallet's own updates.
+func (w *Wallet) Add(it Item) (repeat bool) { return w.own.Add(it) }
+
+// Hold is [History.Hold]. It says the same of the chain-wide updates as far as
+// this wallet's queue will tell of them; c itself has to be held as well.
+func (w *Wallet) Hold(c *ChainHistory) {
+	w.own.Hold()
+	c.hold(&w.at)
+}
+
+// Release is [History.Release].
+func (w *Wallet) Release(c *ChainHistory) {
+	w.own.Release()
+	c.release(&w.at)
+}
+
+// Forget is [History.Forget]. [ChainHistory.Forget] has to be called too, once.
+func (w *Wallet) Forget() { w.own.Forget() }
+
+// Merge takes the whole answer of the wallet's queue, in order, and tells what
+// of it was missed. The wallet's hold ends with it, that of c does not, and the
+// queue counts as drained. Its cost does not depend on the number of wallets.
+func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
+	w.own.Grow(len(answer))
+	c.Grow(len(answer))
+	s := split(answer)
+	own, ownKnown := w.own.read(s.own)
+	chain := c.read(&w.at, s.chain)
+	byOwn := witness{&own, ownKnown, s.ownAt}
+	m := Merged{
+		Evidence: judge(len(answer), byOwn, witness{&chain.reading, chain.known, s.chainAt}),
+		OfChain:  judge(len(answer), witness{&chain.reading, chain.byHold, s.chainAt}),
+	}
+	if c.holding && w.at.holds < c.holds { // the wallet's hold is not younger
+		m.OfChain = m.Evidence
+	}
+	m.Own = w.own.take(&own, s.own)
+	m.Chain = c.take(&w.at, &chain, s.chain)
+	number(m.Own, s.ownAt)
+	number(m.Chain, s.chainAt)
+	return m
+}
+
+// parts is an answer by sequence, with the place of each item in the answer.
+// The places are nil for a sequence that is the whole answer.
+type parts struct {
+	own, chain     []Item
+	ownAt, chainAt []int
+}
+
+func split(answer []Item) parts {
+	n := 0
+	for _, it := range answer {
+		if it.Chain {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return parts{own: answer}
+	case len(answer):
+		return parts{chain: answer}
+	}
+	p := parts{
+		own: make([]Item, 0, len(answer)-n), ownAt: make([]int, 0, len(answer)-n),
+		chain: make([]Item, 0, n), chainAt: make([]int, 0, n),
+	}
+	for k, it := range answer {
+		if it.Chain {
+			p.chain, p.chainAt = append(p.chain, it), append(p.chainAt, k)
+		} else {
+			p.own, p.ownAt = append(p.own, it), append(p.ownAt, k)
+		}
+	}
+	return p
+}
+
+func number(list []Missed, at []int) {
+	if at == nil {
+		return
+	}
+	for i := range list {
+		list[i].Index = at[list[i].Index]
+	}
+}

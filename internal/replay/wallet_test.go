@@ -1,0 +1,268 @@
+package replay
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// several is a currency with wallets, as a manager has them.
+type several struct {
+	t       *testing.T
+	chain   ChainHistory
+	wallets [3]Wallet
+	held    string // chain-wide
+}
+
+func (s *several) connect() {
+	for i := range s.wallets {
+		s.wallets[i].Hold(&s.chain)
+	}
+	s.chain.Hold()
+}
+
+// start connects, merges empty answers and goes live.
+func start(t *testing.T) *several {
+	s := &several{t: t}
+	s.connect()
+	for i := range s.wallets {
+		s.wallets[i].Merge(&s.chain, nil)
+	}
+	s.chain.Release()
+	return s
+}
+
+func (s *several) live(w int, text string) {
+	for _, it := range items(text) {
+		if !it.Chain {
+			s.wallets[w].Add(it)
+			continue
+		}
+		s.chain.Add(it)
+	}
+	if s.chain.holding {
+		for _, it := range text {
+			if it >= '0' && it <= '9' {
+				s.held += string(it)
+			}
+		}
+	}
+}
+
+func (s *several) release() {
+	s.chain.Release()
+	s.held = ""
+}
+
+// merge returns what is handed over of the wallet and what then waits of the
+// chain.
+func (s *several) merge(w int, answer string) (own, chain string, m Merged) {
+	m = s.wallets[w].Merge(&s.chain, items(answer))
+	chain = woven(s.held, answer, m.Chain)
+	s.held = ""
+	for _, r := range chain {
+		if r != '[' && r != ']' && s.chain.holding {
+			s.held += string(r)
+		}
+	}
+	return woven("", answer, m.Own), chain, m
+}
+
+func TestWalletsShareTheChain(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a2")
+	s.live(1, "b")
+	s.connect()
+	s.live(0, "5")
+
+	own, chain, m := s.merge(0, "1a23c45")
+	require.Equal(t, "[c]", own)
+	require.Equal(t, "[34]5", chain, "missed blocks come before the held one")
+	require.Equal(t, Proven, m.Continuity(false, 100))
+	require.Equal(t, Proven, m.OfChain.Continuity(false, 100))
+	s.release()
+
+	own, chain, m = s.merge(1, "12b345")
+	require.Empty(t, own)
+	require.Empty(t, chain, "nothing is fresh in the second answer")
+	require.Equal(t, Proven, m.Continuity(false, 100))
+
+	own, chain, m = s.merge(2, "124567d")
+	require.Equal(t, "[d]", own)
+	require.Equal(t, "[67]", chain, "one that only this queue has")
+	require.Equal(t, Proven, m.Continuity(false, 100), "a skipped append is tolerated")
+}
+
+func TestWalletContinuity(t *testing.T) {
+	tests := []struct {
+		name       string
+		live       string // before the connection is lost
+		others     string // the answer of another wallet comes first
+		answer     string
+		cause      Continuity
+		ofChain    Continuity
+		own, chain string
+	}{
+		{"nothing expected, nothing there", "", "", "", Proven, Proven, "", ""},
+		{"nothing expected, something missed", "", "", "a1", Proven, Proven, "[a]", "[1]"},
+		{"a block proves an idle wallet", "1", "1", "1a", Proven, Proven, "[a]", ""},
+		{"its own update proves the chain", "a", "", "a1", Proven, Proven, "", "[1]"},
+		{"one of both is enough", "1a", "1", "a", Proven, Proven, "", ""},
+		{"neither is there", "1a", "1", "b", Unknown, Unknown, "[b]", ""},
+		{"no block is there", "12", "12", "", Unknown, Unknown, "", ""},
+		{"a missed block of another queue is not there", "", "1", "", Unknown, Unknown, "", ""},
+		{"and is there", "", "12", "12", Proven, Proven, "", ""},
+		{"a known block behind unknown updates", "1", "1", "ab1", Unknown, Unknown, "[ab]", ""},
+		{"a block that was overtaken by an update", "1", "1", "a1", Proven, Proven, "[a]", ""},
+		{"a full queue from a known block on", "12", "12", "12abcdef", Proven, Proven, "[abcdef]", ""},
+		{"a full queue, the first block lost", "12", "12", "2abcdefg", Overflowed, Overflowed, "[abcdefg]", ""},
+		{"a full queue with a missed block in front", "1", "12", "2abcdefg", Overflowed, Overflowed, "[abcdefg]", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t)
+			s.live(0, tt.live)
+			s.connect()
+			s.merge(1, tt.others)
+			own, chain, m := s.merge(0, tt.answer)
+			require.Equal(t, tt.own, own)
+			if tt.others == "" {
+				require.Equal(t, tt.chain, chain)
+			} else {
+				require.Empty(t, m.Chain)
+			}
+			require.Equal(t, tt.cause, m.Continuity(false, 8))
+			require.Equal(t, tt.ofChain, m.OfChain.Continuity(false, 8))
+		})
+	}
+}
+
+func TestChainLaneOverflows(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a")
+	s.chain.Hold() // 2 to 5 are dropped
+	s.live(0, "b")
+	s.chain.Hold()
+	s.wallets[0].Hold(&s.chain)
+	s.live(0, "7")
+
+	own, chain, m := s.merge(0, "b34567cd")
+	require.Equal(t, "[cd]", own)
+	require.Equal(t, "[3456]7", chain)
+	require.Equal(t, Unknown, m.OfChain.Continuity(false, 100), "b is no witness: it came after the overflow")
+}
+
+func TestWalletLaneOverflows(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a")
+	s.wallets[0].Hold(&s.chain) // b is dropped
+	s.live(0, "2")
+	s.wallets[0].Hold(&s.chain)
+	s.live(0, "c")
+	m := s.wallets[0].Merge(&s.chain, items("1ab2c"))
+	require.Equal(t, []Missed{{Index: 2}}, m.Own)
+	require.Empty(t, m.Chain)
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
+
+func TestUnprovenAnswersLeaveTheChainHeld(t *testing.T) {
+	s := start(t)
+	s.live(0, "12")
+	s.connect()
+	s.live(0, "6")
+	_, _, m := s.merge(0, "56")
+	require.Equal(t, Unknown, m.OfChain.Continuity(false, 100))
+	require.Equal(t, "56", s.held)
+	_, chain, m := s.merge(1, "123456")
+	require.Equal(t, Proven, m.OfChain.Continuity(false, 100))
+	require.Equal(t, "[34]56", chain, "in order although the second answer told the first ones")
+}
+
+func TestChainSurvivesCuts(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "3")
+	s.connect()
+	s.live(0, "5")
+	s.connect()
+	s.live(0, "7")
+	_, chain, _ := s.merge(0, "1234567")
+	require.Equal(t, "[2]3[4]5[6]7", chain)
+}
+
+func TestRestartForgetsQueues(t *testing.T) {
+	s := start(t)
+	s.live(0, "123a")
+	s.connect()
+	s.chain.Forget()
+	for i := range s.wallets {
+		s.wallets[i].Forget()
+	}
+	own, chain, m := s.merge(0, "231a")
+	require.Equal(t, "[a]", own)
+	require.Equal(t, "[231]", chain, "the same heights are sent again")
+	require.Equal(t, Restarted, m.Continuity(true, 100))
+	s.release()
+	_, chain, _ = s.merge(1, "31")
+	require.Empty(t, chain)
+
+	s.live(0, "4")
+	s.connect()
+	_, _, m = s.merge(0, "4")
+	require.Equal(t, Proven, m.Continuity(false, 100))
+	_, _, m = s.merge(2, "45") // loaded late, nothing known of it
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
+
+func TestOvertakenBlockComesLater(t *testing.T) {
+	s := start(t)
+	s.connect()
+	s.live(0, "12")
+	s.merge(0, "2")
+	s.release()
+	s.live(0, "3")
+	s.connect()
+	_, chain, m := s.merge(0, "13")
+	require.Empty(t, chain, "it was handed over live")
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
+
+func TestReleaseOfAWallet(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a")
+	s.connect()
+	s.wallets[0].Release(&s.chain)
+	s.merge(1, "12")
+	s.chain.Release()
+	s.connect()
+	m := s.wallets[0].Merge(&s.chain, nil)
+	require.False(t, m.Matched)
+	m = s.wallets[1].Merge(&s.chain, nil)
+	require.Equal(t, Proven, m.Continuity(false, 100), "nothing came since its answer")
+}
+
+func TestChainIsBounded(t *testing.T) {
+	var c ChainHistory
+	var slow, fast Wallet
+	slow.Merge(&c, nil)
+	for i := range 5000 {
+		it := Item{Bytes: Fingerprint(i), Key: Fingerprint(i), Chain: true}
+		if i%3 == 0 {
+			m := fast.Merge(&c, []Item{it})
+			require.Len(t, m.Chain, 1)
+			require.Zero(t, m.Chain[0].Before)
+		} else {
+			c.Add(it)
+		}
+	}
+	require.LessOrEqual(t, c.Len(), 2*QueueSize)
+	require.LessOrEqual(t, len(c.cuts), maxCuts)
+	var last []Item
+	for i := 4900; i < 5000; i++ {
+		last = append(last, Item{Bytes: Fingerprint(i), Key: Fingerprint(i), Chain: true})
+	}
+	m := slow.Merge(&c, last)
+	require.Empty(t, m.Chain)
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
