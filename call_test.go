@@ -416,6 +416,7 @@ func TestCallThatNeverConnectsWasNotSent(t *testing.T) {
 	}
 	for name, transport := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Cleanup(transport.CloseIdleConnections) // ends the dial, too
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			defer cancel()
 			err := coinAt(t, "http://127.0.0.1:1", bitcart.WithTransport(transport)).Call(ctx, nil, "getinfo")

@@ -216,13 +216,13 @@ func hangingPlaces(t testing.TB) map[string]func() (coin *bitcart.Coin, reached 
 	return map[string]func() (*bitcart.Coin, <-chan struct{}){
 		"dial": func() (*bitcart.Coin, <-chan struct{}) {
 			ch, arrive := reached()
-			return coinAt(t, "http://127.0.0.1:1", wallet, bitcart.WithTransport(&http.Transport{
-				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					arrive()
-					<-ctx.Done()
-					return nil, ctx.Err()
-				},
-			})), ch
+			transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				arrive()
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}}
+			t.Cleanup(transport.CloseIdleConnections)
+			return coinAt(t, "http://127.0.0.1:1", wallet, bitcart.WithTransport(transport)), ch
 		},
 		"upgrade": func() (*bitcart.Coin, <-chan struct{}) {
 			s := newSilent(t)
