@@ -2,7 +2,6 @@ package bitcart
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 )
@@ -119,12 +118,6 @@ func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// transient: the call failed for a reason of the connection, not of the wallet.
-func transient(err error) bool {
-	var answered *RPCError
-	return !errors.As(err, &answered)
 }
 
 // armTried reports one try to load a wallet.

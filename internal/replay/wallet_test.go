@@ -266,3 +266,28 @@ func TestChainIsBounded(t *testing.T) {
 	require.Empty(t, m.Chain)
 	require.Equal(t, Proven, m.Continuity(false, 100))
 }
+
+func TestChainKeepsItsCutsInPlace(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "38")
+	s.connect()
+	s.live(0, "5")
+	s.connect()
+	s.live(0, "7")
+	_, chain, _ := s.merge(1, "123")
+	require.Equal(t, "[2]3857", chain)
+	_, chain, _ = s.merge(0, "123457") // the append of 8 was skipped
+	require.Equal(t, "238[4]57", chain)
+}
+
+func TestRecoveredBlocksAreNoWitness(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	_, chain, _ := s.merge(1, "123") // the connection was lost meanwhile
+	require.Equal(t, "[23]", chain)
+	s.connect()
+	_, _, m := s.merge(0, "23abcdef")
+	require.Equal(t, Overflowed, m.Continuity(false, 8), "updates of before 2 may be gone")
+}
