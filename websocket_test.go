@@ -401,7 +401,7 @@ func pausesOn(t testing.TB, s *stub, cfg bitcart.StreamConfig, n int) []time.Dur
 	coin := coinAt(t, s.URL, bitcart.WithXpub("xpub6abcdefgh"), bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
 		OnDisconnect: func(_ context.Context, info bitcart.DisconnectInfo) { infos <- info },
 	}))
-	stream := start(t, websocketOf(coin))
+	stream := start(t, websocketOf(coin, bitcart.WithForceConnect())) // the first one may end before it is registered
 	var pauses []time.Duration
 	for range n {
 		pauses = append(pauses, receive(t, infos, "another attempt").RetryIn)

@@ -35,13 +35,9 @@ type History struct {
 // held. An update that is dropped must not be added. It reports whether one of
 // the last 100 updates has the same bytes.
 func (h *History) Add(it Item) (repeat bool) {
-	h.remember(it)
-	return h.log.Add(it.Bytes)
-}
-
-func (h *History) remember(it Item) {
 	h.items = append(h.items, it)
 	h.trim()
+	return h.log.Add(it.Bytes)
 }
 
 // Hold tells that updates may be missed between what was added before and what

@@ -33,6 +33,8 @@ func TestHistoryMerge(t *testing.T) {
 		{"a skipped append", "abcd|", "abde", "[e]", Proven},
 		{"the first was skipped", "abcd|", "bcde", "[e]", Proven},
 		{"a held one was skipped", "ab|de", "abce", "[c]de", Proven},
+		{"a held one was skipped before the next connect", "a|cx|e", "acde", "cx[d]e", Proven},
+		{"and before the one after that", "a|cx|e|g", "acdefg", "cx[d]e[f]g", Proven},
 		{"the daemon changed a payment", "abc|", "aBcd", "[d]", Proven},
 		{"and sent it again", "ab|", "aBb", "[B]", Proven},
 		{"the unchanged one is the one that was seen", "ab|", "abB", "[B]", Proven},

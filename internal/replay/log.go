@@ -1,6 +1,13 @@
 // Package replay remembers which updates were seen, in order, so that what a
 // daemon's queue says later can be told from what is known. It knows
 // fingerprints, not updates, and takes no locks.
+//
+// A [History] is one sequence of updates, an [Item] each. After a connect it is
+// told to hold, the live items that come are held, and one answer of the queue
+// is merged: that tells what was missed and where among the held items it
+// belongs, and is the [Evidence] that nothing else was. Where several wallets
+// share the chain-wide updates, each is a [Wallet] and those are a
+// [ChainHistory].
 package replay
 
 import "hash/maphash"

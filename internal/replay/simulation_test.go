@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	reconnects = flag.Int("replay.reconnects", 2000, "how many reconnects each simulation makes")
+	reconnects = flag.Int("replay.reconnects", 1000, "how many reconnects each simulation makes")
 	firstSeed  = flag.Uint64("replay.seed", 1, "the first seed of the simulations")
 )
 
