@@ -92,15 +92,15 @@ func (r *recovery) setDialing(on bool) {
 func (r *recovery) begin(p *pass, ws []*watch) {
 	l := r.l
 	l.hist.Lock()
-	if !l.single {
-		l.chainLog.Hold()
-	}
-	l.chain.lane.Hold()
 	for _, w := range ws {
 		w.episode++
 		l.holdHistory(w)
 		w.lane.Hold()
 	}
+	if !l.single {
+		l.chainLog.Hold() // after the wallets, which note their places in it
+	}
+	l.chain.lane.Hold()
 	if l.single && len(ws) == 0 {
 		l.together.Hold()
 	}
@@ -435,7 +435,7 @@ func (r *recovery) judge(p *pass, w *watch, m replay.Merged) (proven bool) {
 	if !w.sure && verdict == replay.Proven {
 		verdict = replay.Unknown // it may not have been watched
 	}
-	if verdict == replay.Proven || p.common {
+	if r.l.single || m.OfChain.Continuity(false, r.queueCap) == replay.Proven && w.sure || p.common {
 		p.proven.Store(true)
 	}
 	if verdict == replay.Proven {
@@ -543,6 +543,10 @@ func (r *recovery) passed(p *pass) {
 	}
 	r.openChain()
 	l.hist.Unlock()
+	if !p.proven.Load() && !p.common {
+		p.gaps.Add(1)
+		l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapUnknown}) // no answer has shown all of the chain's
+	}
 	l.mu.Lock()
 	if l.epoch.Load() == p.epoch {
 		l.pass = false

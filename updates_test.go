@@ -512,6 +512,7 @@ func TestChainWideEvents(t *testing.T) {
 		require.NoError(t, c.ProcessUpdates(t.Context(), updatesOf(t, `[{"event":"new_block","height":1}]`)))
 		require.Same(t, c, got.Coin)
 		require.Equal(t, "BTC", got.Currency)
+		require.Empty(t, got.Wallet, "it is of no wallet")
 	})
 	t.Run("APIManager", func(t *testing.T) {
 		m := makeManager(t, map[string][]string{"BTC": {"a", "b"}, "LTC": nil})
