@@ -36,7 +36,9 @@ func TestBlockedHandlerStallsNobody(t *testing.T) {
 		return conn, err
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	m, keys := serve(t, d, 2, bitcart.WithTransport(transport))
+	cfg := quick
+	cfg.QueuePerWallet = 16
+	m, keys := serve(t, d, 2, bitcart.WithTransport(transport), bitcart.WithStream(cfg))
 	other := newCoin(t, d, bitcart.WithXpub(keys[0])) // another client of the daemon
 	g := newGated(t)
 	in := newInbox(t)
@@ -66,6 +68,8 @@ func TestBlockedHandlerStallsNobody(t *testing.T) {
 	require.EqualValues(t, 1, g.started.Load())
 	require.Equal(t, 2, d.Sockets(), "nobody was cut off")
 	require.Zero(t, daemonStats(t, m).Reconnects)
+	room := uint64(cfg.QueuePerWallet) // and one more, if a worker had taken the first before the lane was full
+	require.Contains(t, []uint64{events - room, events - room - 1}, daemonStats(t, m).Dropped)
 	eventually(t, func() bool { return heard.Load() == events })
 	g.open()
 }
