@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	patience = 5 * time.Second        // for what has to happen
+	patience = 15 * time.Second       // for what has to happen
 	pulse    = 2 * time.Millisecond   // between looks at a condition
 	prompt   = time.Second            // how long the end of a ctx may take to end a stream
 	margin   = 700 * time.Millisecond // what a loaded machine adds to that
