@@ -96,6 +96,23 @@ func (l *link) dry(lane *queue.Lane[parcel]) {
 		}
 	}
 	l.gap(g)
+	l.reopen(w, lane)
+}
+
+// reopen ends an overflow whose gap was reported: nothing is expected of what
+// was dropped.
+func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	switch {
+	case w == nil:
+	case l.single:
+		l.together.Release()
+	case w == l.chain:
+		l.chainLog.Release()
+	default:
+		w.seen.Release(&l.chainLog)
+	}
 	lane.Reopen()
 }
 
@@ -129,8 +146,10 @@ func (l *link) gap(g Gap) {
 				lane = w.lane
 			}
 		}
-		l.gapsQueued.Add(1)
-		lane.PushBefore(parcel{gap: &g}, parcelOverhead)
+		l.gapsQueued.Add(1) // before a worker can take it
+		if !lane.PushBefore(parcel{gap: &g}, parcelOverhead) {
+			l.gapsQueued.Add(-1)
+		}
 	}
 	l.hooks.post(hookCall{gap: &g, run: func(ctx context.Context) {
 		l.d.log.Warn("events may be missing", "wallet", walletOf(g.Coin), "reason", g.Reason.String(), "since", g.Since)

@@ -62,8 +62,9 @@ type link struct {
 	gapsQueued atomic.Int64 // gaps among what waits, in the pull form
 	callsCut   atomic.Int64 // get_updates calls that the drain's end cut off
 
-	together replay.History      // a Coin's own stream: wallet and chain are one sequence
-	chainLog replay.ChainHistory // a manager's: the chain's
+	together  replay.History      // a Coin's own stream: wallet and chain are one sequence
+	chainLog  replay.ChainHistory // a manager's: the chain's
+	chainHold uint64              // counts the holds of the chain: only an answer asked for during one can end it
 }
 
 // parcel is what waits in a lane: an event or, in the pull form, a gap.
@@ -99,6 +100,8 @@ type watch struct {
 	sure      bool      // as far as is known, the daemon has watched it since then
 	episode   uint64    // counts what may have interrupted its events
 	gapIn     uint64    // the episode whose gap was reported
+	missing   time.Time // since when updates may be missing in this episode
+	deferred  bool      // its lane was full at the connect: it is refilled when it has run dry
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -169,7 +172,14 @@ func (l *link) removeCoin(c *Coin) {
 	if l.isArmed(w) {
 		l.armed--
 	}
-	l.d.n.addN(dropped, w.lane.Remove())
+	gapsLost := 0
+	events := w.lane.RemoveFunc(func(p parcel) {
+		if p.gap != nil {
+			gapsLost++
+		}
+	})
+	l.gapsQueued.Add(-int64(gapsLost))
+	l.d.n.addN(dropped, events-gapsLost)
 	l.retire(w)
 	l.mu.Unlock()
 	c.watched.CompareAndSwap(w, nil)

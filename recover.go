@@ -30,9 +30,10 @@ type recovery struct {
 	mu       sync.Mutex // guards what follows; a leaf
 	pass     *pass      // of the present connection; nil without one
 	dialing  bool
-	changed  signal // of pass and dialing
-	queueCap int    // what the daemon's queue holds, as far as is known
-	doubt    bool   // a queue lacked what it should have held: it may be switched off
+	changed  signal    // of pass and dialing
+	queueCap int       // what the daemon's queue holds, as far as is known
+	doubt    bool      // a queue lacked what it should have held: it may be switched off
+	heldAt   time.Time // since when live events wait for a pass to end; zero = none does
 }
 
 // pass is what one connect has brought.
@@ -49,6 +50,7 @@ type pass struct {
 	first     bool
 	common    bool // a gap for every wallet was reported
 	left      atomic.Int64
+	complete  atomic.Bool // every wallet was tried
 	recovered atomic.Int64
 	gaps      atomic.Int64
 	proven    atomic.Bool // what the chain brought is known
@@ -59,9 +61,9 @@ type recoverTask struct {
 	epoch    uint64
 	attempts int
 	loaded   bool
-	ofPass   bool      // it counts for the end of the pass
-	forChain bool      // it refills the chain's lane
-	putOff   time.Time // since when it waits for a call of an earlier connection
+	share    *sync.Once // of the end of the pass; nil = it does not count for it
+	forChain *sync.Once // it refills the chain's lane, which is opened once; nil = it does not
+	putOff   time.Time  // since when it waits for a call of an earlier connection
 }
 
 // queueCap is what a daemon's queue holds as far as is known at first.
@@ -81,6 +83,16 @@ func (r *recovery) run(ctx context.Context) {
 	r.tasks.run(ctx, recoverCalls, recoverPatience, r.recover)
 }
 
+func (r *recovery) setPass(p *pass) {
+	r.mu.Lock()
+	r.pass, r.dialing = p, false
+	if r.heldAt.IsZero() {
+		r.heldAt = time.Now()
+	}
+	r.mu.Unlock()
+	r.changed.broadcast()
+}
+
 func (r *recovery) setDialing(on bool) {
 	r.mu.Lock()
 	r.dialing = on
@@ -94,21 +106,25 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	l.hist.Lock()
 	for _, w := range ws {
 		w.episode++
+		w.missing = p.since
 		l.holdHistory(w)
-		w.lane.Hold()
+		// A lane that is full takes nothing more until it has run dry, and is
+		// refilled then: reconnects must not pile up more and more in it.
+		if w.deferred = w.lane.Overflow(); !w.deferred {
+			w.lane.Hold()
+		}
 	}
+	l.chainHold++
 	if !l.single {
 		l.chainLog.Hold() // after the wallets, which note their places in it
-	}
-	l.chain.lane.Hold()
-	if l.single && len(ws) == 0 {
+		if !l.chain.lane.Overflow() {
+			l.chain.lane.Hold()
+		}
+	} else if len(ws) == 0 {
 		l.together.Hold()
+		l.chain.lane.Hold()
 	}
 	l.hist.Unlock()
-	r.mu.Lock()
-	r.pass, r.dialing = p, false
-	r.mu.Unlock()
-	r.changed.broadcast()
 }
 
 // end ends the pass: all that the connection brought has been read.
@@ -146,13 +162,14 @@ func (r *recovery) start(p *pass, ws []*watch) {
 func (r *recovery) witness(p *pass, ws []*watch) {
 	l := r.l
 	gap := Gap{Since: p.since, ChainWide: true}
+	watched := r.watched(ws)
 	switch {
 	case p.first:
-		gap.Since, gap.Reason = l.started, GapStart
-	case l.cfg.DequeCap < 0, l.d.allWallets, len(ws) == 0:
+		gap.Reason = GapStart
+	case l.cfg.DequeCap < 0, l.d.allWallets, len(watched) == 0:
 		gap.Reason = GapUnknown
 	default:
-		restarted, err := l.restarted(p.ctx, r.watched(ws))
+		restarted, err := l.restarted(p.ctx, watched)
 		if p.ctx.Err() != nil || err == nil && !restarted {
 			return
 		}
@@ -207,7 +224,7 @@ func (r *recovery) forget(ws []*watch, restarted bool) {
 func (r *recovery) load(p *pass, ws []*watch) {
 	p.left.Store(int64(len(ws)))
 	task := func(w *watch, loaded bool) {
-		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: loaded, ofPass: true}, time.Time{})
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: loaded, share: new(sync.Once)}, time.Time{})
 	}
 	if !r.l.d.cur.dialect.batchLoad || r.l.single || len(ws) < 2 {
 		for _, w := range ws {
@@ -241,7 +258,7 @@ func (r *recovery) join(w *watch) {
 	l := r.l
 	l.hist.Lock()
 	w.episode++
-	w.gapIn = w.episode
+	w.gapIn, w.missing = w.episode, time.Now()
 	l.holdHistory(w)
 	w.lane.Hold()
 	l.hist.Unlock()
@@ -252,13 +269,31 @@ func (r *recovery) join(w *watch) {
 // recover makes one wallet ready.
 func (r *recovery) recover(t recoverTask) {
 	p := r.current()
-	if p == nil || p.epoch != t.epoch || r.l.lookup(t.w.coin.key) != t.w {
-		return // of a connection that has ended, or a wallet that was removed
+	if p == nil || p.epoch != t.epoch {
+		return // of a connection that has ended
 	}
-	done := r.ready(p, &t)
-	if done && t.ofPass && p.left.Add(-1) == 0 {
-		r.passed(p)
+	if r.l.lookup(t.w.coin.key) != t.w { // it was removed
+		if t.forChain != nil && !r.refill(r.l.chain) {
+			r.chainRefilled(p, t, false)
+		}
+		r.leave(p, t)
+		return
 	}
+	if r.ready(p, &t) {
+		r.leave(p, t)
+	}
+}
+
+// leave counts a wallet's part of the pass as done, once.
+func (r *recovery) leave(p *pass, t recoverTask) {
+	if t.share == nil {
+		return
+	}
+	t.share.Do(func() {
+		if p.left.Add(-1) == 0 {
+			r.passed(p)
+		}
+	})
 }
 
 // ready reports false when the task was put off.
@@ -281,14 +316,24 @@ func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
 		r.release(p, t.w, false)
 		return true
 	}
+	if r.isDeferred(t.w) {
+		if t.forChain != nil {
+			r.chainRefilled(p, *t, false)
+		}
+		return true
+	}
 	if !t.w.asking.CompareAndSwap(false, true) {
 		return r.postpone(p, *t)
 	}
 	defer t.w.asking.Store(false)
-	if proven := r.dequeue(p, t.w); t.forChain {
-		r.chainRefilled(p, proven)
-	}
+	r.dequeue(p, *t)
 	return true
+}
+
+func (r *recovery) isDeferred(w *watch) bool {
+	r.l.hist.Lock()
+	defer r.l.hist.Unlock()
+	return w.deferred
 }
 
 // postpone waits for a call of an earlier connection that still reads the
@@ -298,25 +343,35 @@ func (r *recovery) postpone(p *pass, t recoverTask) (done bool) {
 	if t.putOff.IsZero() {
 		t.putOff = time.Now()
 	}
-	again := t
 	if time.Since(t.putOff) > recoverPatience {
-		r.release(p, t.w, true)
-		again.ofPass, again.putOff = false, time.Now()
-		done = true
+		r.giveUp(p, t)
+		t.putOff = time.Now()
 	}
-	r.tasks.add(again, time.Now().Add(r.l.cfg.BackoffMin/2))
-	return done
+	r.tasks.add(t, time.Now().Add(r.l.cfg.BackoffMin/2))
+	return false
 }
 
-// chainRefilled opens the chain's lane after an overflow.
-func (r *recovery) chainRefilled(p *pass, proven bool) {
-	if !proven {
-		p.gaps.Add(1)
-		r.l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapOverflow})
+// giveUp waits no longer for a wallet's answer: neither its live events nor
+// the chain's, nor the end of the pass.
+func (r *recovery) giveUp(p *pass, t recoverTask) {
+	r.release(p, t.w, true)
+	if t.forChain != nil {
+		r.chainRefilled(p, t, false)
 	}
-	r.l.hist.Lock()
-	defer r.l.hist.Unlock()
-	r.openChain()
+	r.leave(p, t)
+}
+
+// chainRefilled opens the chain's lane after an overflow, once.
+func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {
+	t.forChain.Do(func() {
+		if !proven {
+			p.gaps.Add(1)
+			r.l.gap(Gap{ChainWide: true, Since: r.l.droppedSince(r.l.chain), Reason: GapOverflow})
+		}
+		r.l.hist.Lock()
+		defer r.l.hist.Unlock()
+		r.openChain()
+	})
 }
 
 // notLoaded gives a wallet's live events free and tries again later.
@@ -329,22 +384,37 @@ func (r *recovery) notLoaded(p *pass, t recoverTask, err error) {
 
 // dequeue reads the wallet's queue and hands over what was missed. The call is
 // bounded by the drain alone: one that is cut off has emptied the queue.
-func (r *recovery) dequeue(p *pass, w *watch) (proven bool) {
-	late := time.AfterFunc(recoverPatience, func() { r.release(p, w, true) })
+func (r *recovery) dequeue(p *pass, t recoverTask) {
+	w := t.w
+	gaveUp := make(chan struct{})
+	late := time.AfterFunc(recoverPatience, func() {
+		defer close(gaveUp)
+		r.giveUp(p, t)
+	})
 	r.l.hold(w) // again, if this is a later try
+	r.l.hist.Lock()
+	hold := r.l.chainHold
+	r.l.hist.Unlock()
 	updates, err := r.l.getUpdates(w.coin)
 	if err == nil {
 		r.barrier()
 	}
-	if !late.Stop() && err == nil {
-		r.l.hold(w)
+	if !late.Stop() {
+		<-gaveUp
+		if err == nil {
+			r.l.hold(w)
+		}
 	}
+	chainProven := false
 	if err != nil {
 		r.release(p, w, true)
 		r.l.d.log.Warn("the daemon's queue could not be read", "wallet", walletName(w.coin.key), "error", err)
-		return false
+	} else {
+		chainProven = r.merge(p, w, updates, hold)
 	}
-	return r.merge(p, w, updates)
+	if t.forChain != nil {
+		r.chainRefilled(p, t, chainProven)
+	}
 }
 
 // barrier waits until every frame that the daemon had written before now has
@@ -377,7 +447,8 @@ func (r *recovery) barrier() {
 }
 
 // merge puts what the answer tells among the live events and opens the lane.
-func (r *recovery) merge(p *pass, w *watch, updates []wire.Update) (proven bool) {
+// hold is the chain's hold during which the answer was asked for.
+func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, hold uint64) (chainProven bool) {
 	l := r.l
 	answer := make([]replay.Item, len(updates))
 	for i, u := range updates {
@@ -386,27 +457,32 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update) (proven bool)
 	now := time.Now()
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	discard := l.s.cfg.noBacklog && !w.read
+	if current := l.lookup(w.coin.key); current != w {
+		if current != nil {
+			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
+		}
+		return false
+	}
+	backlog := l.s.cfg.noBacklog && !w.read
 	var m replay.Merged
 	if l.single {
 		m = l.together.Merge(answer)
 	} else {
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
-	if now := l.lookup(w.coin.key); now != nil && now != w {
-		r.gapOf(p, now, GapUnknown) // it was removed and added again: the answer is lost to it
-	}
-	proven = r.judge(p, w, m)
+	chainProven = r.judge(p, w, m)
 	w.read, w.sure = true, true
-	if !discard {
+	if !backlog {
 		w.lane.Insert(r.events(p, w, m.Own, updates, now))
+	}
+	if !l.s.cfg.noBacklog || !p.first {
 		l.chain.lane.Insert(r.events(p, l.chain, m.Chain, updates, now))
 	}
 	w.lane.Release(nil, nil, nil)
-	if p.proven.Load() {
+	if hold == l.chainHold && (chainProven || p.common) {
 		r.openChain()
 	}
-	return proven
+	return chainProven
 }
 
 // openChain hands over the chain-wide events that waited. hist is held.
@@ -418,10 +494,11 @@ func (r *recovery) openChain() {
 }
 
 // judge reports a gap where nothing proves that the answer holds all that was
-// missed. hist is held.
-func (r *recovery) judge(p *pass, w *watch, m replay.Merged) (proven bool) {
+// missed, and tells whether it holds all of the chain's. hist is held.
+func (r *recovery) judge(p *pass, w *watch, m replay.Merged) (chainProven bool) {
 	r.mu.Lock()
 	verdict := m.Continuity(false, r.queueCap)
+	chain := m.OfChain.Continuity(false, r.queueCap)
 	r.queueCap = max(r.queueCap, m.Items)
 	switch {
 	case m.Items > 0:
@@ -435,18 +512,23 @@ func (r *recovery) judge(p *pass, w *watch, m replay.Merged) (proven bool) {
 	if !w.sure && verdict == replay.Proven {
 		verdict = replay.Unknown // it may not have been watched
 	}
-	if r.l.single || m.OfChain.Continuity(false, r.queueCap) == replay.Proven && w.sure || p.common {
+	chainProven = w.sure && chain == replay.Proven
+	if r.l.single {
+		chainProven = verdict == replay.Proven
+	}
+	if r.l.single || chainProven || p.common {
 		p.proven.Store(true)
 	}
-	if verdict == replay.Proven {
-		return true
+	switch {
+	case verdict == replay.Proven:
+	case verdict == replay.Overflowed:
+		r.gapOf(p, w, GapOverflow)
+	case !w.read:
+		r.gapOf(p, w, GapStart)
+	default:
+		r.gapOf(p, w, GapUnknown)
 	}
-	reason := GapUnknown
-	if verdict == replay.Overflowed {
-		reason = GapOverflow
-	}
-	r.gapOf(p, w, reason)
-	return false
+	return chainProven
 }
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.
@@ -456,7 +538,7 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 	}
 	w.gapIn = w.episode
 	p.gaps.Add(1)
-	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: p.since, Reason: reason})
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: w.missing, Reason: reason})
 }
 
 // events makes the events of what was missed.
@@ -491,6 +573,9 @@ func (r *recovery) release(p *pass, w *watch, failed bool) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
+	if l.lookup(w.coin.key) != w {
+		return // its lane may be another's by now
+	}
 	if failed {
 		r.gapOf(p, w, GapUnknown)
 	}
@@ -524,10 +609,16 @@ func (r *recovery) releaseAll() {
 	r.openChain()
 }
 
-// abandon hands over what waits since a short connection when the next one
-// does not come soon.
-func (r *recovery) abandon(since time.Time) {
-	if r.l.queue.Counts().Queued == 0 {
+// abandon hands over what has waited too long for a pass to end, when the next
+// connection is tried after the time next.
+func (r *recovery) abandon(since time.Time, next time.Duration) {
+	r.mu.Lock()
+	tooLong := !r.heldAt.IsZero() && time.Since(r.heldAt)+next > recoverPatience
+	if tooLong {
+		r.heldAt = time.Time{}
+	}
+	r.mu.Unlock()
+	if !tooLong {
 		return
 	}
 	r.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
@@ -537,11 +628,19 @@ func (r *recovery) abandon(since time.Time) {
 // passed is called when every wallet was tried once after a connect.
 func (r *recovery) passed(p *pass) {
 	l := r.l
+	p.complete.Store(true)
+	r.mu.Lock()
+	if r.pass == p {
+		r.heldAt = time.Time{}
+	}
+	r.mu.Unlock()
 	l.hist.Lock()
 	if l.single && p.wallets == 0 {
 		l.together.Release()
 	}
-	r.openChain()
+	if r.current() == p {
+		r.openChain()
+	}
 	l.hist.Unlock()
 	if !p.proven.Load() && !p.common {
 		p.gaps.Add(1)
@@ -572,24 +671,34 @@ func (r *recovery) refill(w *watch) bool {
 	if p == nil || l.cfg.DequeCap < 0 {
 		return false
 	}
-	forChain := w == l.chain
-	if forChain {
+	var forChain *sync.Once
+	if w == l.chain {
+		forChain = new(sync.Once)
 		if w = l.anyArmed(); w == nil {
 			return false
 		}
 	}
 	l.hist.Lock()
+	defer l.hist.Unlock()
+	if r.current() != p {
+		return false // a new connection is about to hold everything
+	}
 	w.episode++
+	w.missing = w.droppedAt
 	l.holdHistory(w)
-	w.lane.Hold()
-	if forChain {
+	if forChain == nil || !w.deferred {
+		w.lane.Hold()
+	}
+	if forChain != nil {
+		w.missing = l.chain.droppedAt
+		l.chainHold++
 		l.chainLog.Hold()
 		l.chain.lane.Hold()
 		l.chain.lane.Reopen()
 	} else {
+		w.deferred = false
 		w.lane.Reopen()
 	}
-	l.hist.Unlock()
 	r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, forChain: forChain}, time.Time{})
 	return true
 }

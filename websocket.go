@@ -63,7 +63,6 @@ type socket struct {
 	}
 	attempts int       // since the last connection
 	served   bool      // there was a connection
-	gaveUp   bool      // what waits for the next one was handed over
 	told     bool      // the stream knows how the first attempt went
 	downAt   time.Time // when the last connection ended
 	lastLife time.Time // its last frame: what came after it may be missing
@@ -84,6 +83,7 @@ func (w *socket) run(ctx context.Context) error {
 		w.tellFirst(err)
 		if err == nil {
 			err = w.use(ctx, conn)
+			w.l.recovery.setDialing(false)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -97,10 +97,7 @@ func (w *socket) run(ctx context.Context) error {
 			delay = w.l.cfg.BackoffMax
 		}
 		w.l.reportLoss(err, delay)
-		if w.served && !w.gaveUp && time.Since(w.downAt)+delay > recoverPatience {
-			w.gaveUp = true
-			w.l.recovery.abandon(w.lastLife)
-		}
+		w.l.recovery.abandon(w.lastLife, delay)
 		if !pause(ctx, delay) {
 			return nil
 		}
@@ -125,7 +122,7 @@ func (w *socket) use(ctx context.Context, conn *wsconn.Conn) error {
 		w.attempts = 0
 	default:
 	}
-	w.downAt, w.lastLife = time.Now(), conn.LastFrame()
+	w.downAt = time.Now()
 	return err
 }
 
@@ -174,7 +171,15 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 		return l.connectionError(err)
 	}
 	p := w.connected(ctx, conn)
-	defer l.disconnected(p)
+	defer func() {
+		l.disconnected(p)
+		// What a pass has not recovered is missing since before it.
+		if life := conn.LastFrame(); p.complete.Load() && !life.IsZero() {
+			w.lastLife = life
+		} else if w.lastLife.IsZero() {
+			w.lastLife = l.started
+		}
+	}()
 	for {
 		msg, err := conn.Read()
 		if err != nil {
@@ -287,8 +292,11 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 		l.d.n.add(reconnects)
 	}
 	p := &pass{conn: conn, info: info, read: make(chan struct{}), first: !w.served, since: w.lastLife}
+	if p.first {
+		p.since = l.started
+	}
 	p.ctx, p.end = context.WithCancel(ctx)
-	w.served, w.gaveUp = true, false
+	w.served = true
 	l.d.log.Info("connected", "url", l.d.name(), "attempts", info.Attempts, "downtime", info.Downtime)
 
 	l.setConnected(true)
@@ -299,6 +307,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 	for _, watched := range l.watches {
 		watches = append(watches, watched)
 	}
+	l.recovery.setPass(p) // a wallet that is added from here on finds it
 	l.mu.Unlock()
 	p.wallets = len(watches)
 	l.recovery.begin(p, watches)

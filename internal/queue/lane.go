@@ -55,12 +55,13 @@ func (l *Lane[T]) PushFunc(size int, make func() T) Outcome {
 
 // PushBefore puts v before what came since Hold, or at the end of an open
 // lane. The bounds do not apply to it.
-func (l *Lane[T]) PushBefore(v T, size int) {
+// It reports whether the lane took it: not when it was removed, or after Stop.
+func (l *Lane[T]) PushBefore(v T, size int) bool {
 	s := l.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.removed || s.stopped {
-		return
+		return false
 	}
 	it := item[T]{v: v, size: int64(size), arrived: s.tick()}
 	if l.held && l.older < l.items.len() {
@@ -70,7 +71,7 @@ func (l *Lane[T]) PushBefore(v T, size int) {
 		l.append(it)
 		l.enlist()
 		s.hire()
-		return
+		return true
 	}
 	var items ring[item[T]]
 	for i := range l.items.len() {
@@ -84,6 +85,23 @@ func (l *Lane[T]) PushBefore(v T, size int) {
 	}
 	l.older++
 	l.replace(items)
+	return true
+}
+
+// Overflow makes a lane that has reached its bounds overflow, as a push would,
+// and reports whether it has: what comes is dropped until it has run dry. A
+// held lane cannot run dry and is left as it is.
+func (l *Lane[T]) Overflow() bool {
+	s := l.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.held {
+		return false
+	}
+	if l.items.len() >= s.cfg.PerLane || l.bytes >= s.cfg.LaneBytes || l.items.len() > 0 && s.bytes >= s.cfg.Bytes {
+		l.over = true
+	}
+	return l.over
 }
 
 // Placed is a value for [Lane.Insert].
@@ -171,12 +189,21 @@ func (l *Lane[T]) Reopen() {
 
 // Remove ends the lane and tells how many values were dropped with it. A
 // handler that is inside finishes.
-func (l *Lane[T]) Remove() (dropped int) {
+func (l *Lane[T]) Remove() (dropped int) { return l.RemoveFunc(nil) }
+
+// RemoveFunc is Remove; each, when not nil, is told of every value that is
+// dropped, under the set's lock: it must be short and must not call the set.
+func (l *Lane[T]) RemoveFunc(each func(T)) (dropped int) {
 	s := l.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopped { // otherwise Stop has told of them
 		dropped = l.items.len()
+		for i := range dropped {
+			if each != nil {
+				each(l.items.at(i).v)
+			}
+		}
 	}
 	l.replace(ring[item[T]]{})
 	l.removed = true

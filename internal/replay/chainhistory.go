@@ -9,6 +9,7 @@ type ChainHistory struct {
 	log   Log
 	items []Item
 	ids   []uint64 // of the items: a name that stays while places change
+	put   []bool   // of the items: an answer brought it, it was not seen live
 	named uint64   // the last id
 	live  uint64   // the last item that was not taken from an answer
 	size  int      // what a queue holds, if more than QueueSize
@@ -28,7 +29,7 @@ type ChainHistory struct {
 func (c *ChainHistory) Add(it Item) (repeat bool) {
 	c.named++
 	c.live = c.named
-	c.items, c.ids = append(c.items, it), append(c.ids, c.named)
+	c.items, c.ids, c.put = append(c.items, it), append(c.ids, c.named), append(c.put, false)
 	c.trim()
 	return c.log.Add(it.Bytes)
 }
@@ -192,6 +193,11 @@ func (c *ChainHistory) move(at *cursor, r *chainReading) {
 	if r.last >= 0 {
 		last = max(last, r.start+r.last)
 	}
+	// But another wallet's answer may have been drawn later than this one and
+	// have brought what this one's queue still holds.
+	for last >= 0 && c.put[last] && last > r.start+r.last {
+		last--
+	}
 	if last >= 0 {
 		next.told = c.ids[last]
 	}
@@ -210,12 +216,13 @@ func (c *ChainHistory) insert(missed []spot, answer []Item) {
 		return
 	}
 	n := len(c.items) + len(missed)
-	items, ids := make([]Item, 0, n), make([]uint64, 0, n)
+	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]bool, 0, n)
 	from, fresh := 0, c.fresh
 	for _, s := range missed {
 		items, ids = append(items, c.items[from:s.place]...), append(ids, c.ids[from:s.place]...)
+		put = append(put, c.put[from:s.place]...)
 		c.named++
-		items, ids = append(items, answer[s.index]), append(ids, c.named)
+		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, true)
 		from = s.place
 		if s.place <= c.fresh {
 			fresh++
@@ -229,6 +236,7 @@ func (c *ChainHistory) insert(missed []spot, answer []Item) {
 		}
 	}
 	c.items, c.ids = append(items, c.items[from:]...), append(ids, c.ids[from:]...)
+	c.put = append(put, c.put[from:]...)
 	c.fresh = fresh
 }
 
@@ -237,7 +245,7 @@ func (c *ChainHistory) trim() {
 	if n == 0 {
 		return
 	}
-	c.items, c.ids = dropOldest(c.items, n), dropOldest(c.ids, n)
+	c.items, c.ids, c.put = dropOldest(c.items, n), dropOldest(c.ids, n), dropOldest(c.put, n)
 	if c.holding {
 		c.gone += max(0, n-c.held)
 	}
