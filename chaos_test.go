@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	chaosSeeds = flag.Uint64("chaos.seeds", 40, "how many seeds TestChaos runs")
+	chaosSeeds = flag.Uint64("chaos.seeds", 4, "how many seeds TestChaos runs")
 	chaosSince = flag.Bool("chaos.since", false, "TestChaos checks too when gaps say they began")
 	chaosSeed  = flag.Int64("chaos.seed", -1, "the one seed that TestChaos runs")
 )
