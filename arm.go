@@ -40,7 +40,7 @@ func (l *link) loadBatch(ctx context.Context, ws []*watch) error {
 		if err != nil {
 			return err
 		}
-		if info.Synchronized {
+		if info.Synchronized == nil || *info.Synchronized {
 			return nil
 		}
 		if !pause(ctx, l.cfg.BackoffMin/2) {
@@ -51,8 +51,8 @@ func (l *link) loadBatch(ctx context.Context, ws []*watch) error {
 
 // daemonInfo is what getinfo answers on every family.
 type daemonInfo struct {
-	TotalWallets int  `json:"total_wallets"`
-	Synchronized bool `json:"synchronized"`
+	TotalWallets int   `json:"total_wallets"`
+	Synchronized *bool `json:"synchronized"` // nil = it does not say
 }
 
 func (l *link) info(ctx context.Context) (daemonInfo, error) {

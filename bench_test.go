@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// floodDaemon answers calls with null and writes frames to each websocket as
+// floodDaemon answers calls with next to nothing and writes frames to each websocket as
 // fast as they are read, so that a benchmark measures the client.
 type floodDaemon struct {
 	*httptest.Server
@@ -38,10 +38,20 @@ func newFloodDaemon(tb testing.TB, frames [][]byte) *floodDaemon {
 
 func (d *floodDaemon) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/ws" {
-		var call struct{ ID json.RawMessage }
+		var call struct {
+			ID     json.RawMessage
+			Method string
+		}
 		body, _ := io.ReadAll(r.Body)
 		_ = json.Unmarshal(body, &call)
-		fmt.Fprintf(w, `{"jsonrpc": "2.0", "result": null, "id": %s}`, call.ID)
+		result := "null"
+		switch call.Method {
+		case "get_updates":
+			result = "[]"
+		case "getinfo":
+			result = `{"synchronized": true, "total_wallets": 0}`
+		}
+		fmt.Fprintf(w, `{"jsonrpc": "2.0", "result": %s, "id": %s}`, result, call.ID)
 		return
 	}
 	up := websocket.Upgrader{WriteBufferSize: 64 << 10}
