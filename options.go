@@ -422,7 +422,9 @@ type StreamConfig struct {
 	// running. 0 = 30 s.
 	SlowHandler time.Duration
 	// DequeCap is how many updates the daemon's queue holds (its POLLING_CAP).
-	// 0 = learn: 100, raised when a longer answer is seen. -1 = no recovery.
+	// 0 = learn: 100, raised when a longer answer is seen; a smaller queue has
+	// to be named, or its overflow goes unseen. -1 = no recovery: every
+	// reconnect is a gap.
 	DequeCap int
 }
 
