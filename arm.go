@@ -69,25 +69,27 @@ func (l *link) info(ctx context.Context) (daemonInfo, error) {
 }
 
 // restarted asks, before anything is loaded, whether the daemon has forgotten
-// wallets that it had loaded for us. Other clients' wallets count in its total,
-// so where there are more than ours the list of them decides.
-func (l *link) restarted(ctx context.Context, armed []*watch) (bool, error) {
-	if len(armed) == 0 {
-		return false, nil
-	}
+// one of the wallets that it should still have loaded; all is how many are
+// ours. Where other wallets may be loaded too, ours or another client's, their
+// total proves little, and the list of them decides.
+func (l *link) restarted(ctx context.Context, loaded []*watch, all int) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	info, err := l.info(ctx)
 	if err != nil {
 		return false, err
 	}
-	if info.TotalWallets < len(armed) {
-		return true, nil
+	if info.TotalWallets > all {
+		l.recovery.strangers.Store(true)
 	}
-	if info.TotalWallets == len(armed) || info.TotalWallets > mostListed {
+	alone := len(loaded) == all && !l.recovery.strangers.Load()
+	switch {
+	case info.TotalWallets < len(loaded):
+		return true, nil
+	case info.TotalWallets == len(loaded) && alone, info.TotalWallets > mostListed:
 		return false, nil
 	}
-	return l.forgotten(ctx, armed)
+	return l.forgotten(ctx, loaded)
 }
 
 // mostListed is up to how many wallets the daemon is asked for a list of them.

@@ -104,23 +104,21 @@ func (l *link) dry(lane *queue.Lane[parcel]) {
 func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	switch {
-	case w == nil:
-	case l.single:
-		l.together.Release()
-	case w == l.chain:
-		l.chainLog.Release()
-	default:
-		w.seen.Release(&l.chainLog)
+	if w == nil {
+		lane.Reopen()
+		return
 	}
-	lane.Reopen()
+	w.deferred = false
+	w.seen.Keep()
+	l.releaseHistory(w)
+	l.withLane(w, lane.Reopen)
 }
 
 // droppedSince is when a lane began to drop.
 func (l *link) droppedSince(w *watch) time.Time {
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	return w.droppedAt
+	return l.laneOwner(w).droppedAt
 }
 
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {

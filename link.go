@@ -100,8 +100,12 @@ type watch struct {
 	sure      bool      // as far as is known, the daemon has watched it since then
 	episode   uint64    // counts what may have interrupted its events
 	gapIn     uint64    // the episode whose gap was reported
+	unreadIn  uint64    // the episode in which a call may have emptied its queue for nothing; 0 = none since its last answer
 	missing   time.Time // since when updates may be missing in this episode
 	deferred  bool      // its lane was full at the connect: it is refilled when it has run dry
+	held      bool      // its lane is held
+	turn      uint64    // counts when its lane was held or opened
+	drained   drained   // what its queue has told and its history has not
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -259,6 +263,17 @@ func (l *link) lookup(key string) *watch {
 	return l.watches[key]
 }
 
+// allWatches is a snapshot.
+func (l *link) allWatches() []*watch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]*watch, 0, len(l.watches))
+	for _, w := range l.watches {
+		list = append(list, w)
+	}
+	return list
+}
+
 // setConnected notes that the daemon can be reached, or no more. Every wallet
 // has to be armed again.
 func (l *link) setConnected(up bool) {
@@ -301,11 +316,46 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 		return p
 	})
 	if out == queue.Overflowed {
-		w.droppedAt = now
-		l.holdHistory(w) // from here on something is missed
+		l.overflowed(w, now)
 	}
 	l.hist.Unlock()
 	l.pushed(w.coin, out)
+}
+
+// overflowed notes that a lane drops from now on: whatever gap was reported
+// before does not stand for it. hist is held.
+func (l *link) overflowed(w *watch, now time.Time) {
+	l.laneOwner(w).droppedAt = now
+	if !l.single && w != l.chain {
+		w.seen.Drop(&l.chainLog)
+		w.episode++
+		w.missing = now
+		return
+	}
+	l.holdHistory(w)
+	if !l.single {
+		return
+	}
+	for _, w := range l.allWatches() { // the one, if any
+		w.episode++
+		w.missing = now
+	}
+}
+
+// laneOwner is the watch that stands for a lane: on a Coin's own stream wallet
+// and chain share one.
+func (l *link) laneOwner(w *watch) *watch {
+	if l.single {
+		return l.chain
+	}
+	return w
+}
+
+// isPolling: no websocket feeds the link.
+func (l *link) isPolling() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.poller != nil
 }
 
 // note writes a live update down. hist is held.
@@ -332,13 +382,16 @@ func (l *link) holdHistory(w *watch) {
 	}
 }
 
-// hold keeps a wallet's, or the chain's, live events until what was missed
-// before them is known.
-func (l *link) hold(w *watch) {
-	l.hist.Lock()
-	defer l.hist.Unlock()
-	l.holdHistory(w)
-	w.lane.Hold()
+// releaseHistory tells that nothing is expected of what was missed. hist is held.
+func (l *link) releaseHistory(w *watch) {
+	switch {
+	case l.single:
+		l.together.Release()
+	case w == l.chain:
+		l.chainLog.Release()
+	default:
+		w.seen.Release(&l.chainLog)
+	}
 }
 
 // pushed counts an event that found no place in its lane.

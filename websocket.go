@@ -50,7 +50,7 @@ func websocket(ctx context.Context, l *link) error {
 	fail(nil)
 	recovering.Wait()
 	l.recovery.passes.Wait()
-	l.recovery.releaseAll() // there is nothing more to wait for
+	l.recovery.releaseAll(true) // there is nothing more to wait for
 	return err
 }
 
@@ -291,7 +291,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 		info.Downtime = time.Since(w.downAt)
 		l.d.n.add(reconnects)
 	}
-	p := &pass{conn: conn, info: info, read: make(chan struct{}), first: !w.served, since: w.lastLife}
+	p := &pass{conn: conn, info: info, read: make(chan struct{}), witnessed: make(chan struct{}), first: !w.served, since: w.lastLife}
 	if p.first {
 		p.since = l.started
 	}

@@ -16,7 +16,8 @@ type ChainHistory struct {
 
 	holding bool
 	holds   int    // how many holds there were
-	held    int    // items[held:] are held
+	since   int    // items[since:] came since the hold began
+	held    int    // items[held:] wait
 	fresh   int    // items[fresh:] came since the last call of Hold
 	cuts    cuts   // where earlier calls were
 	gone    int    // held items that are no longer remembered
@@ -38,7 +39,7 @@ func (c *ChainHistory) Add(it Item) (repeat bool) {
 // After a connect it is to be called when all wallets are held.
 func (c *ChainHistory) Hold() {
 	if !c.holding {
-		c.holding, c.held = true, len(c.items)
+		c.holding, c.since, c.held = true, len(c.items), len(c.items)
 		c.holds++
 	}
 	if c.fresh < len(c.items) {
@@ -46,6 +47,10 @@ func (c *ChainHistory) Hold() {
 	}
 	c.fresh = len(c.items)
 }
+
+// Handed tells that everything that was added or brought until now has been
+// handed over, although the hold goes on: only what comes from now on waits.
+func (c *ChainHistory) Handed() { c.held, c.gone = len(c.items), 0 }
 
 // Release ends the hold: what is held, and what merges have put among it, is
 // handed over now. It is to be called when an answer has proven that nothing
@@ -79,6 +84,7 @@ type cursor struct {
 	told     uint64 // the last item that its queue has told
 	optional uint64 // up to this one items may be in the queue or not
 	seen     uint64 // the last item before the hold
+	asked    uint64 // the last item that had a name when the queue was asked
 	late     uint64 // overtaken in the queue before the last drain, or 0
 	loose    bool   // as in History
 }
@@ -151,7 +157,10 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 	r.known = v.know(&r.reading, answer, v.seen)
 	r.byHold = r.known
 	if c.holding {
-		r.byHold = v.know(&r.reading, answer, min(v.seen, max(0, c.held-start)))
+		r.byHold = v.know(&r.reading, answer, min(v.seen, max(0, c.since-start)))
+	}
+	if !c.certain(start+max(v.seen, v.optional), start+v.fresh, at.asked) {
+		r.known.later, r.byHold.later = false, false
 	}
 	switch {
 	case r.young:
@@ -161,6 +170,18 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 		r.known.expected = true // forgotten, but there were some
 	}
 	return r
+}
+
+// certain reports whether any of the items between two places must have been in
+// a queue that was asked when asked was the last item with a name. What another
+// wallet's answer has brought since then may be younger.
+func (c *ChainHistory) certain(from, to int, asked uint64) bool {
+	for i := from; i < to; i++ {
+		if !c.put[i] || c.ids[i] <= asked {
+			return true
+		}
+	}
+	return false
 }
 
 // take puts what was missed into the sequence and moves the wallet's place.
@@ -249,6 +270,6 @@ func (c *ChainHistory) trim() {
 	if c.holding {
 		c.gone += max(0, n-c.held)
 	}
-	c.held, c.fresh = max(0, c.held-n), max(0, c.fresh-n)
+	c.since, c.held, c.fresh = max(0, c.since-n), max(0, c.held-n), max(0, c.fresh-n)
 	c.cuts = c.cuts.shift(n)
 }

@@ -229,6 +229,7 @@ func (c *modelClient) connect() {
 			c.lose(n)
 			continue
 		}
+		c.wallets[n].Ask(&c.chain)
 		answer := c.d.drain(n)
 		if c.d.chance(c.d.odds.cut) {
 			c.d.busy(3)

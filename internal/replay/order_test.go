@@ -29,3 +29,31 @@ func TestAnswerDrawnEarlierIsMergedLater(t *testing.T) {
 	require.Len(t, m.Chain, 1, "the third is known, the fourth was missed")
 	require.Equal(t, Proven, m.Continuity(false, 100))
 }
+
+// A missed update that another answer brought before a wallet was asked must be
+// in its queue; one that was brought while its answer was under way need not.
+func TestAnswerDrawnBeforeAnotherHasBroughtSomething(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		var c ChainHistory
+		var a, b Wallet
+		x := chainWide(numbered(1, 9))
+		a.Merge(&c, nil)
+		b.Merge(&c, nil)
+		a.Hold(&c)
+		b.Hold(&c)
+		c.Hold()
+		a.Ask(&c)
+		b.Ask(&c)
+		require.Len(t, b.Merge(&c, x[0:1]).Chain, 1)
+		if late {
+			a.Ask(&c)
+		}
+		m := a.Merge(&c, nil)
+		if late {
+			require.Equal(t, Unknown, m.Continuity(false, 100), "somebody has read the queue")
+		} else {
+			require.Equal(t, Proven, m.Continuity(false, 100), "nothing says that it was in the queue already")
+		}
+		require.Equal(t, m.Continuity(false, 100), m.OfChain.Continuity(false, 100))
+	}
+}

@@ -6,8 +6,10 @@ package replay
 // nothing was seen. The ChainHistory given to its methods must always be the
 // same one.
 type Wallet struct {
-	own History
-	at  cursor
+	own      History
+	at       cursor
+	dropping bool   // its own live updates
+	dropped  uint64 // the last chain-wide one that came before that
 }
 
 // Add is [History.Add] for one of the wallet's own updates.
@@ -19,6 +21,21 @@ func (w *Wallet) Hold(c *ChainHistory) {
 	w.own.Hold()
 	c.hold(&w.at)
 }
+
+// Drop is Hold for when the wallet's own live updates begin to be dropped, until
+// [Wallet.Keep]. A merge in between does not end it: a chain-wide update that
+// comes meanwhile says nothing about the wallet's own.
+func (w *Wallet) Drop(c *ChainHistory) {
+	w.Hold(c)
+	w.dropping, w.dropped = true, c.live
+}
+
+// Keep tells that the wallet's live updates are added again from here on.
+func (w *Wallet) Keep() { w.dropping = false }
+
+// Ask tells that the daemon is about to be asked for the wallet's queue: what
+// other answers have brought of c by now is in it.
+func (w *Wallet) Ask(c *ChainHistory) { w.at.asked = c.named }
 
 // Release is [History.Release].
 func (w *Wallet) Release(c *ChainHistory) {
@@ -48,6 +65,10 @@ func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
 	}
 	m.Own = w.own.take(&own, s.own)
 	m.Chain = c.take(&w.at, &chain, s.chain)
+	if w.dropping {
+		w.Hold(c)
+		w.at.seen = w.dropped
+	}
 	number(m.Own, s.ownAt)
 	number(m.Chain, s.chainAt)
 	return m

@@ -57,6 +57,7 @@ func (s *several) release() {
 // merge returns what is handed over of the wallet and what then waits of the
 // chain.
 func (s *several) merge(w int, answer string) (own, chain string, m Merged) {
+	s.wallets[w].Ask(&s.chain)
 	m = s.wallets[w].Merge(&s.chain, items(answer))
 	chain = woven(s.held, answer, m.Chain)
 	s.held = ""
@@ -290,4 +291,47 @@ func TestRecoveredBlocksAreNoWitness(t *testing.T) {
 	s.connect()
 	_, _, m := s.merge(0, "23abcdef")
 	require.Equal(t, Overflowed, m.Continuity(false, 8), "updates of before 2 may be gone")
+}
+
+// While a wallet's own updates are dropped, a block that is seen is no proof that
+// everything before it was seen too: a full queue may have lost some of it.
+func TestBlocksProveNothingWhileUpdatesAreDropped(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		s := start(t)
+		w := &s.wallets[0]
+		s.live(0, "a")
+		w.Drop(&s.chain) // b to e are dropped
+		if kept {
+			w.Keep()
+		}
+		_, _, m := s.merge(0, "a")
+		require.Equal(t, Proven, m.Continuity(false, 4))
+		s.live(0, "1") // behind them
+		s.connect()
+		own, _, m := s.merge(0, "e1fg")
+		require.Equal(t, "[efg]", own)
+		if kept {
+			require.Equal(t, Proven, m.Continuity(false, 4), "it was overtaken by one that was missed")
+		} else {
+			require.Equal(t, Overflowed, m.Continuity(false, 4), "b, c and d were pushed out")
+		}
+	}
+}
+
+// A chain's lane that has overflowed hands over what it has while answers are
+// merged. From when it is held on, missed ones are numbered among what waits.
+func TestChainIsHeldAfterItWasHandedOver(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.chain.Hold() // 2 is dropped
+	_, _, m := s.merge(0, "12")
+	require.Equal(t, []Missed{{Index: 1}}, m.Chain)
+	s.chain.Handed()
+	s.held = ""
+	s.connect()
+	s.live(0, "45")
+	s.wallets[0].Hold(&s.chain)
+	_, chain, m := s.merge(0, "345")
+	require.Equal(t, "[3]45", chain)
+	require.Equal(t, []Missed{{Index: 0, Before: 0}}, m.Chain)
 }

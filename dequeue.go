@@ -1,0 +1,275 @@
+package bitcart
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/queue"
+	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+// drained is what a wallet's queue has told and the history has not: the
+// answers, in order, that came after the connection had changed under them.
+// Together with the next one they are what that one would have been.
+type drained struct {
+	updates []wire.Update
+	bytes   int64
+	sizes   []int // of the answers
+}
+
+func (d *drained) add(updates []wire.Update) {
+	d.updates = append(d.updates, updates...)
+	d.sizes = append(d.sizes, len(updates))
+	for _, u := range updates {
+		d.bytes += int64(len(u.Raw)) + parcelOverhead
+	}
+}
+
+// weigh judges several answers as one: it counts as long as the longest, and a
+// later one that fills the daemon's queue may have lost what stood before it.
+func (d *drained) weigh(m *replay.Merged, queueCap int) {
+	for i, n := range d.sizes {
+		if i > 0 && n >= queueCap {
+			m.Whole, m.OfChain.Whole = false, false
+		}
+	}
+	m.Items = slices.Max(d.sizes)
+	m.OfChain.Items = m.Items
+}
+
+// dequeue reads the wallet's queue and hands over what was missed. The call is
+// bounded by the drain alone: one that is cut off has emptied the queue. It
+// reports false when the wallet has to be asked again.
+func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
+	w := t.w
+	gaveUp := make(chan struct{})
+	late := time.AfterFunc(recoverPatience, func() {
+		defer close(gaveUp)
+		r.giveUp(p, t)
+	})
+	asked := r.beforeAsking(w)
+	updates, err := r.l.getUpdates(w.coin)
+	if err == nil {
+		r.barrier()
+	}
+	if !late.Stop() {
+		<-gaveUp
+	}
+	if err != nil {
+		r.notRead(p, t, asked, err)
+		return true
+	}
+	chainProven, merged := r.merge(p, w, updates, asked)
+	if !merged {
+		t.loaded = true
+		r.tasks.add(t, time.Time{})
+		return false
+	}
+	if t.forChain != nil {
+		r.chainRefilled(p, t, chainProven)
+	}
+	return true
+}
+
+// notRead frees a wallet whose queue could not be read, and tries again later:
+// the daemon may still hold what it held.
+func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
+	r.failed(p, t.w, asked)
+	if t.forChain != nil {
+		r.chainRefilled(p, t, false)
+	}
+	t.attempts++
+	retryIn := retryPause(r.l.cfg, t.attempts)
+	r.l.d.log.Warn("the daemon's queue could not be read",
+		"wallet", walletName(t.w.coin.key), "error", err, "retry_in", retryIn)
+	r.tasks.add(recoverTask{w: t.w, epoch: t.epoch, attempts: t.attempts, loaded: true}, time.Now().Add(retryIn))
+}
+
+// getUpdates reads and empties a wallet's queue in the daemon. Only the drain's
+// end cuts it off.
+func (l *link) getUpdates(c *Coin) ([]wire.Update, error) {
+	const method = "get_updates"
+	params, err := encodeParams(nil, c.param())
+	if err != nil {
+		return nil, err
+	}
+	answer, err := l.d.callUnbounded(l.work, method, params, func() redactor {
+		return secretsOf(c.wallet, c.key, method, nil)
+	})
+	if err != nil {
+		if l.work.Err() != nil && errors.Is(err, ErrMaybeSent) {
+			l.callsCut.Add(1) // the daemon empties the queue all the same
+		}
+		return nil, err
+	}
+	updates, err := wire.CutList(answer)
+	if err != nil {
+		return nil, &CallError{Method: method, MaybeSent: true, Err: &decodeError{errors.New("no list")}}
+	}
+	return updates, nil
+}
+
+// barrier waits until every frame that the daemon had written before now has
+// been read: it writes a frame before it appends the update to the queue.
+func (r *recovery) barrier() {
+	for {
+		changed := r.changed.next()
+		r.mu.Lock()
+		p, dialing := r.pass, r.dialing
+		r.mu.Unlock()
+		switch {
+		case p != nil && p.conn.Ping(r.l.work) == nil:
+			return
+		case p != nil:
+			select {
+			case <-p.read:
+			case <-r.l.work.Done():
+				return
+			}
+		case !dialing:
+			return // no connection: all that came has been read
+		default:
+			select {
+			case <-changed:
+			case <-r.l.work.Done():
+				return
+			}
+		}
+	}
+}
+
+// merge puts what an answer tells among the live events and opens the lane. It
+// reports false when the answer fits no more where it was asked for: then it is
+// kept for the next one.
+func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn) (chainProven, merged bool) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if current := l.lookup(w.coin.key); current != w {
+		if current != nil {
+			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
+		}
+		return false, true
+	}
+	w.drained.add(updates)
+	if r.turnOf(w) != asked {
+		if w.drained.bytes <= l.cfg.QueueBytes/8 {
+			return false, false
+		}
+		r.gapOf(p, w, GapOverflow) // more cannot be kept: it goes where it seems to belong
+	}
+	chainProven = r.put(p, w)
+	l.open(w)
+	if chainProven || p.common.Load() {
+		r.openChain()
+	}
+	return chainProven, true
+}
+
+// put merges what a wallet's queue has told into its history and its lane. The
+// history is open afterwards, the lane as before. hist is held.
+func (r *recovery) put(p *pass, w *watch) (chainProven bool) {
+	l := r.l
+	told := w.drained
+	w.drained = drained{}
+	answer := make([]replay.Item, len(told.updates))
+	for i, u := range told.updates {
+		answer[i] = replay.ItemOf(u.Event, u.Raw, chainWide(u.Event))
+	}
+	backlog := l.s.cfg.noBacklog && !w.read
+	var m replay.Merged
+	if l.single {
+		m = l.together.Merge(answer)
+	} else {
+		m = w.seen.Merge(&l.chainLog, answer)
+	}
+	chainProven = r.judge(p, w, &told, m)
+	w.read, w.sure, w.unreadIn = true, true, 0
+	now := time.Now()
+	if !backlog {
+		own := r.events(p, w, m.Own, told.updates, now)
+		l.withLane(w, func() { w.lane.Insert(own) })
+	}
+	if !l.s.cfg.noBacklog || !p.first {
+		l.chain.lane.Insert(r.events(p, l.chain, m.Chain, told.updates, now))
+	}
+	return chainProven
+}
+
+// judge reports a gap where nothing proves that the answer holds all that was
+// missed, and tells whether it holds all of the chain's. hist is held.
+func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven bool) {
+	r.mu.Lock()
+	told.weigh(&m, r.queueCap)
+	verdict := m.Continuity(false, r.queueCap)
+	chain := m.OfChain.Continuity(false, r.queueCap)
+	r.queueCap = max(r.queueCap, m.Items)
+	switch {
+	case m.Items > 0:
+		r.doubt = false
+	case m.Expected:
+		r.doubt = true
+	case r.doubt && verdict == replay.Proven:
+		verdict = replay.Unknown // nobody's queue holds anything: it may be switched off
+	}
+	r.mu.Unlock()
+	// It may not have been watched; or a call whose answer was lost emptied its
+	// queue after the connection had ended.
+	sure := w.sure && (w.unreadIn == 0 || w.unreadIn == w.episode)
+	if !sure && verdict == replay.Proven {
+		verdict = replay.Unknown
+	}
+	chainProven = sure && chain == replay.Proven
+	if r.l.single {
+		chainProven = verdict == replay.Proven
+	}
+	if r.l.single || chainProven || p.common.Load() {
+		p.proven.Store(true)
+	}
+	switch {
+	case verdict == replay.Proven:
+	case verdict == replay.Overflowed:
+		r.gapOf(p, w, GapOverflow)
+	default:
+		r.gapOf(p, w, GapUnknown)
+	}
+	return chainProven
+}
+
+// gapOf reports a wallet's gap, once for each episode. hist is held.
+func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
+	if w.gapIn == w.episode {
+		return
+	}
+	w.gapIn = w.episode
+	p.gaps.Add(1)
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: w.missing, Reason: reason})
+}
+
+// events makes the events of what was missed.
+func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []wire.Update, now time.Time) []queue.Placed[parcel] {
+	list := make([]queue.Placed[parcel], 0, len(missed))
+	for _, m := range missed {
+		u := updates[m.Index]
+		if u.Event == "" {
+			r.l.garbage("update without an event name")
+			continue
+		}
+		key, repeat := w.coin.key, m.Repeat
+		owner := w
+		if chainWide(u.Event) {
+			key, owner = "", r.l.chain
+		}
+		if r.l.single {
+			repeat = owner.last.Add(replay.Of(u.Raw))
+		}
+		ev := r.l.event(u, owner.coin, key, SourceRecovered, now)
+		ev.Repeat = repeat
+		r.l.d.n.add(recovered)
+		p.recovered.Add(1)
+		list = append(list, queue.Placed[parcel]{V: parcel{ev: ev}, Size: parcel{ev: ev}.size(), Before: m.Before})
+	}
+	return list
+}

@@ -1,0 +1,126 @@
+package bitcart
+
+// What the recovery does to lanes: it holds them, and frees them. The lock
+// hist, which all functions here need, makes the steps for the history and for
+// the lane one.
+
+// turn names a stretch of time in which a wallet's, and the chain's, live
+// events are held without a break. An answer of the daemon's queue fits between
+// the events of the turn in which it was asked for, and of no other.
+type turn struct{ wallet, chain uint64 }
+
+func (r *recovery) turnOf(w *watch) turn { return turn{w.turn, r.l.chainHold} }
+
+// hold keeps a wallet's live events from here on. hist is held.
+func (l *link) hold(w *watch) {
+	w.turn++
+	l.holdHistory(w)
+	w.held = l.withLane(w, w.lane.Hold)
+}
+
+// beforeAsking holds what is not held already, and returns the turn.
+func (r *recovery) beforeAsking(w *watch) turn {
+	r.l.hist.Lock()
+	defer r.l.hist.Unlock()
+	if !w.held {
+		r.l.hold(w)
+	}
+	w.seen.Ask(&r.l.chainLog)
+	return r.turnOf(w)
+}
+
+// open hands over what was held. hist is held.
+func (l *link) open(w *watch) {
+	w.turn++
+	w.held = false
+	l.withLane(w, func() { w.lane.Release(nil, nil, nil) })
+}
+
+// withLane does something to a wallet's lane, unless the wallet was removed:
+// its lane may be another watch's by now.
+func (l *link) withLane(w *watch, do func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w != l.chain && l.watches[w.coin.key] != w {
+		return false
+	}
+	do()
+	return true
+}
+
+// holdChain keeps the chain-wide events of a manager's link. hist is held.
+func (l *link) holdChain() {
+	l.chainHold++
+	l.chainLog.Hold()
+	if l.chain.held {
+		return
+	}
+	l.chain.held = true
+	l.chainLog.Handed() // an overflow may have begun the history's hold before
+	l.chain.lane.Hold()
+}
+
+// openChain hands over the chain-wide events that waited. hist is held.
+func (r *recovery) openChain() {
+	if !r.l.single {
+		r.l.chainLog.Release()
+	}
+	r.l.chain.held = false
+	r.l.chain.lane.Release(nil, nil, nil)
+}
+
+// release gives a wallet's live events free without an answer. failed reports
+// that what was missed before them is not known.
+func (r *recovery) release(p *pass, w *watch, failed bool) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if l.lookup(w.coin.key) != w {
+		return
+	}
+	if failed {
+		r.gapOf(p, w, GapUnknown)
+	}
+	r.free(p, w)
+}
+
+// failed is release after an answer that did not come, unless the wallet is to
+// be asked again in another turn.
+func (r *recovery) failed(p *pass, w *watch, asked turn) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	current := l.lookup(w.coin.key)
+	if current == nil {
+		return
+	}
+	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
+	current.unreadIn = current.episode
+	if current == w && r.turnOf(w) == asked {
+		r.free(p, w)
+	}
+}
+
+// free gives up waiting for an answer: what earlier ones brought is put in, and
+// everything is handed over. hist is held.
+func (r *recovery) free(p *pass, w *watch) {
+	if len(w.drained.updates) > 0 {
+		r.put(p, w)
+	}
+	r.l.releaseHistory(w)
+	r.l.open(w)
+}
+
+// releaseAll hands over every live event that still waits; over: nothing will
+// be held any more.
+func (r *recovery) releaseAll(over bool) {
+	l := r.l
+	watches := l.allWatches()
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	r.over = r.over || over
+	for _, w := range watches {
+		r.free(new(pass), w)
+	}
+	r.openChain()
+}

@@ -1,0 +1,281 @@
+package bitcart
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/wsconn"
+)
+
+// pass is what one connect has brought.
+type pass struct {
+	conn  *wsconn.Conn
+	epoch uint64
+	info  ConnectInfo
+	ctx   context.Context // of the connection
+	end   context.CancelFunc
+	read  chan struct{} // closed when everything that the connection brought has been read
+	since time.Time     // from when on updates may be missing
+
+	wallets   int
+	first     bool
+	witnessed chan struct{} // closed when it is known whether the daemon was restarted
+	common    atomic.Bool   // a gap for every wallet was reported
+	left      atomic.Int64
+	complete  atomic.Bool // every wallet was tried
+	recovered atomic.Int64
+	gaps      atomic.Int64
+	proven    atomic.Bool // what the chain brought is known
+}
+
+func (r *recovery) setPass(p *pass) {
+	r.mu.Lock()
+	r.pass, r.dialing = p, false
+	if r.heldAt.IsZero() {
+		r.heldAt = time.Now()
+	}
+	r.mu.Unlock()
+	r.changed.broadcast()
+}
+
+func (r *recovery) setDialing(on bool) {
+	r.mu.Lock()
+	r.dialing = on
+	r.mu.Unlock()
+	r.changed.broadcast()
+}
+
+// begin starts the pass of a new connection, before its first frame is read.
+func (r *recovery) begin(p *pass, ws []*watch) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	for _, w := range ws {
+		w.episode++
+		w.missing = p.since
+		r.beginWallet(w)
+	}
+	switch { // after the wallets, which note their places in the chain's history
+	case !l.single && !l.chain.lane.Overflow():
+		l.holdChain()
+	case !l.single:
+		l.chainHold++
+		l.chainLog.Hold()
+	case len(ws) == 0:
+		l.together.Hold()
+		l.chain.lane.Hold()
+	}
+}
+
+// beginWallet holds a wallet's lane, unless it is full: then it takes nothing
+// more until it has run dry, and is refilled. Reconnects must not pile up more
+// and more in it. hist is held.
+func (r *recovery) beginWallet(w *watch) {
+	w.deferred = false
+	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
+	if !w.deferred {
+		r.l.hold(w)
+		return
+	}
+	w.turn++
+	w.held = false
+	r.l.holdHistory(w)
+}
+
+// end ends the pass: all that the connection brought has been read.
+func (r *recovery) end(p *pass) {
+	p.end()
+	close(p.read)
+	r.mu.Lock()
+	r.pass = nil
+	r.mu.Unlock()
+	r.changed.broadcast()
+}
+
+func (r *recovery) current() *pass {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pass
+}
+
+// start asks for the restart witness and puts the wallets down for recovery.
+func (r *recovery) start(p *pass, ws []*watch) {
+	r.passes.Go(func() {
+		r.witness(p, ws)
+		close(p.witnessed)
+		if p.ctx.Err() != nil {
+			return
+		}
+		if len(ws) == 0 {
+			r.passed(p)
+			return
+		}
+		r.load(p, ws)
+	})
+}
+
+// witness reports the gaps that concern every wallet.
+func (r *recovery) witness(p *pass, ws []*watch) {
+	l := r.l
+	gap := Gap{Since: p.since, ChainWide: true}
+	watched := r.watched(ws)
+	switch {
+	case p.first:
+		gap.Reason = GapStart
+	case l.cfg.DequeCap < 0, l.d.allWallets, len(watched) == 0:
+		gap.Reason = GapUnknown
+	default:
+		restarted, err := l.restarted(p.ctx, watched, len(ws))
+		if p.ctx.Err() != nil || err == nil && !restarted {
+			return
+		}
+		gap.Reason = GapUnknown // nobody can tell whether it was restarted
+		if restarted {
+			gap.Reason = GapRestart
+		}
+		defer r.forget(p, ws, restarted)
+	}
+	p.common.Store(true)
+	p.gaps.Add(1)
+	l.hist.Lock()
+	for _, w := range ws {
+		w.gapIn = w.episode // each wallet's gap is this one
+	}
+	l.hist.Unlock()
+	l.gap(gap)
+}
+
+// watched are the wallets that the daemon should still have loaded.
+func (r *recovery) watched(ws []*watch) []*watch {
+	r.l.hist.Lock()
+	defer r.l.hist.Unlock()
+	var sure []*watch
+	for _, w := range ws {
+		if w.sure {
+			sure = append(sure, w)
+		}
+	}
+	return sure
+}
+
+// forget: nothing proves that the daemon has watched the wallets; restarted
+// says that its queues began anew.
+func (r *recovery) forget(p *pass, ws []*watch, restarted bool) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	for _, w := range ws {
+		w.sure = false
+		if !restarted {
+			continue
+		}
+		if len(w.drained.updates) > 0 { // of the queue that is lost
+			r.free(p, w)
+			r.beginWallet(w)
+		}
+		w.seen.Forget()
+	}
+	if restarted {
+		l.together.Forget()
+		l.chainLog.Forget()
+	}
+}
+
+// load puts the wallets down, many at once where the daemon can load so.
+func (r *recovery) load(p *pass, ws []*watch) {
+	p.left.Store(int64(len(ws)))
+	task := func(w *watch, loaded bool) {
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: loaded, share: new(sync.Once)}, time.Time{})
+	}
+	if !r.l.d.cur.dialect.batchLoad || r.l.single || len(ws) < 2 {
+		for _, w := range ws {
+			task(w, false)
+		}
+		return
+	}
+	for size := firstBatch; len(ws) > 0 && p.ctx.Err() == nil; {
+		batch := ws[:min(size, len(ws))]
+		ws = ws[len(batch):]
+		began := time.Now()
+		err := r.l.loadBatch(p.ctx, batch)
+		if err != nil {
+			r.l.d.log.Warn("batch_load failed, loading one by one", "wallets", len(batch), "error", err)
+		}
+		for _, w := range batch {
+			task(w, err == nil)
+		}
+		switch took := time.Since(began); {
+		case took < batchTime/2:
+			size = min(2*size, mostBatch)
+		case took > 2*batchTime:
+			size = max(size/2, 1)
+		}
+	}
+}
+
+// leave counts a wallet's part of the pass as done, once.
+func (r *recovery) leave(p *pass, t recoverTask) {
+	if t.share == nil {
+		return
+	}
+	t.share.Do(func() {
+		if p.left.Add(-1) == 0 {
+			r.passed(p)
+		}
+	})
+}
+
+// passed is called when every wallet was tried once after a connect.
+func (r *recovery) passed(p *pass) {
+	l := r.l
+	p.complete.Store(true)
+	r.mu.Lock()
+	if r.pass == p {
+		r.heldAt = time.Time{}
+	}
+	r.mu.Unlock()
+	l.hist.Lock()
+	if l.single && p.wallets == 0 {
+		l.together.Release()
+	}
+	if r.current() == p {
+		r.openChain()
+	}
+	l.hist.Unlock()
+	if !p.proven.Load() && !p.common.Load() {
+		p.gaps.Add(1)
+		l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapUnknown}) // no answer has shown all of the chain's
+	}
+	l.mu.Lock()
+	if l.epoch.Load() == p.epoch {
+		l.pass = false
+	}
+	info := p.info
+	info.Armed, info.Unarmed = l.armed, len(l.watches)-l.armed
+	l.mu.Unlock()
+	info.Recovered, info.Gaps = int(p.recovered.Load()), int(p.gaps.Load())
+	if hook := l.d.hooks.OnConnect; hook != nil {
+		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
+	}
+	if callback := l.s.cfg.reconnected; callback != nil {
+		l.hooks.post(hookCall{run: func(ctx context.Context) { l.callBack(ctx, callback) }})
+	}
+}
+
+// abandon hands over what has waited too long for a pass to end, when the next
+// connection is tried after the time next.
+func (r *recovery) abandon(since time.Time, next time.Duration) {
+	r.mu.Lock()
+	tooLong := !r.heldAt.IsZero() && time.Since(r.heldAt)+next > recoverPatience
+	if tooLong {
+		r.heldAt = time.Time{}
+	}
+	r.mu.Unlock()
+	if !tooLong {
+		return
+	}
+	r.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
+	r.releaseAll(false)
+}

@@ -1,0 +1,99 @@
+package bitcart
+
+import (
+	"sync"
+	"time"
+)
+
+// refill recovers a lane that has overflowed and run dry from the daemon's
+// queue: a wallet's own, or any armed wallet's for the chain. Without a
+// connection the next one's pass does it. It reports false when nobody will.
+func (r *recovery) refill(w *watch) bool {
+	l := r.l
+	if l.cfg.DequeCap < 0 || l.isPolling() {
+		return false
+	}
+	var asked *watch
+	if w == l.chain {
+		asked = l.anyArmed()
+	}
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if r.over {
+		return false
+	}
+	p := r.current()
+	if w != l.chain {
+		return r.refillWallet(p, w)
+	}
+	if asked == nil && (p != nil || l.single) {
+		return false
+	}
+	l.holdChain()
+	l.chain.lane.Reopen()
+	if p == nil {
+		return true
+	}
+	asked.episode++
+	asked.missing = l.chain.droppedAt
+	if asked.deferred { // it takes nothing in: its lane must run dry by itself
+		asked.turn++
+		l.holdHistory(asked)
+	} else {
+		l.hold(asked)
+	}
+	r.tasks.add(recoverTask{w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once)}, time.Time{})
+	return true
+}
+
+// refillWallet holds the wallet's lane, which is empty, and asks for what was
+// dropped if there is a connection. hist is held.
+func (r *recovery) refillWallet(p *pass, w *watch) bool {
+	if !r.l.withLane(w, w.lane.Reopen) {
+		return true // it was removed
+	}
+	w.seen.Keep()
+	w.deferred = false
+	w.episode++
+	w.missing = r.l.laneOwner(w).droppedAt
+	r.l.hold(w)
+	if p != nil {
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true}, time.Time{})
+	}
+	return true
+}
+
+// anyArmed is a wallet whose queue can be asked for the chain's updates, one
+// that takes in its own at once if there is one.
+func (l *link) anyArmed() *watch {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var full *watch
+	for _, w := range l.watches {
+		switch {
+		case !l.isArmed(w):
+		case w.deferred:
+			full = w
+		default:
+			return w
+		}
+	}
+	return full
+}
+
+// chainRefilled opens the chain's lane after an overflow, once.
+func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {
+	t.forChain.Do(func() {
+		if !proven {
+			p.gaps.Add(1)
+			r.l.gap(Gap{ChainWide: true, Since: r.l.droppedSince(r.l.chain), Reason: GapOverflow})
+		}
+		r.l.hist.Lock()
+		defer r.l.hist.Unlock()
+		if r.current() == p {
+			r.openChain()
+		}
+	})
+}
