@@ -51,9 +51,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 	})
 	asked := r.beforeAsking(w)
 	updates, err := r.l.getUpdates(w.coin)
-	if err == nil {
-		r.barrier()
-	}
+	unbroken := err == nil && r.barrier() == p
 	if !late.Stop() {
 		<-gaveUp
 	}
@@ -61,7 +59,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 		r.notRead(p, t, asked, err)
 		return true
 	}
-	chainProven, merged := r.merge(p, w, updates, asked)
+	chainProven, merged := r.merge(p, w, updates, asked, unbroken)
 	if !merged {
 		t.loaded = true
 		r.tasks.add(t, time.Time{})
@@ -112,8 +110,9 @@ func (l *link) getUpdates(c *Coin) ([]wire.Update, error) {
 }
 
 // barrier waits until every frame that the daemon had written before now has
-// been read: it writes a frame before it appends the update to the queue.
-func (r *recovery) barrier() {
+// been read: it writes a frame before it appends the update to the queue. It
+// returns the pass whose connection was alive then, nil if there was none.
+func (r *recovery) barrier() (alive *pass) {
 	for {
 		changed := r.changed.next()
 		r.mu.Lock()
@@ -121,20 +120,20 @@ func (r *recovery) barrier() {
 		r.mu.Unlock()
 		switch {
 		case p != nil && p.conn.Ping(r.l.work) == nil:
-			return
+			return p
 		case p != nil:
 			select {
 			case <-p.read:
 			case <-r.l.work.Done():
-				return
+				return nil
 			}
 		case !dialing:
-			return // no connection: all that came has been read
+			return nil // no connection: all that came has been read
 		default:
 			select {
 			case <-changed:
 			case <-r.l.work.Done():
-				return
+				return nil
 			}
 		}
 	}
@@ -142,8 +141,9 @@ func (r *recovery) barrier() {
 
 // merge puts what an answer tells among the live events and opens the lane. It
 // reports false when the answer fits no more where it was asked for: then it is
-// kept for the next one.
-func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn) (chainProven, merged bool) {
+// kept for the next one. unbroken: the connection of the pass was alive after
+// the answer.
+func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, unbroken bool) (chainProven, merged bool) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
@@ -160,7 +160,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn) (
 		}
 		r.gapOf(p, w, GapOverflow) // more cannot be kept: it goes where it seems to belong
 	}
-	chainProven = r.put(p, w)
+	chainProven = r.put(p, w, unbroken)
 	l.open(w)
 	if chainProven || p.common.Load() {
 		r.openChain()
@@ -170,7 +170,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn) (
 
 // put merges what a wallet's queue has told into its history and its lane. The
 // history is open afterwards, the lane as before. hist is held.
-func (r *recovery) put(p *pass, w *watch) (chainProven bool) {
+func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = drained{}
@@ -186,7 +186,11 @@ func (r *recovery) put(p *pass, w *watch) (chainProven bool) {
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
 	chainProven = r.judge(p, w, &told, m)
-	w.read, w.sure, w.unreadIn = true, true, 0
+	w.unreadIn = 0
+	if !w.sure && !unbroken {
+		w.unreadIn = w.episode // it may have been loaded after the connection had ended
+	}
+	w.read, w.sure = true, true
 	now := time.Now()
 	if !backlog {
 		own := r.events(p, w, m.Own, told.updates, now)

@@ -105,7 +105,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 // everything is handed over. hist is held.
 func (r *recovery) free(p *pass, w *watch) {
 	if len(w.drained.updates) > 0 {
-		r.put(p, w)
+		r.put(p, w, false)
 	}
 	r.l.releaseHistory(w)
 	r.l.open(w)

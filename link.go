@@ -100,7 +100,7 @@ type watch struct {
 	sure      bool      // as far as is known, the daemon has watched it since then
 	episode   uint64    // counts what may have interrupted its events
 	gapIn     uint64    // the episode whose gap was reported
-	unreadIn  uint64    // the episode in which a call may have emptied its queue for nothing; 0 = none since its last answer
+	unreadIn  uint64    // the episode in which its queue may have been emptied for nothing, or begun late; 0 = neither
 	missing   time.Time // since when updates may be missing in this episode
 	deferred  bool      // its lane was full at the connect: it is refilled when it has run dry
 	held      bool      // its lane is held
@@ -326,17 +326,17 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 // before does not stand for it. hist is held.
 func (l *link) overflowed(w *watch, now time.Time) {
 	l.laneOwner(w).droppedAt = now
-	if !l.single && w != l.chain {
+	switch {
+	case l.single:
+		l.together.Drop()
+		for _, w := range l.allWatches() { // the one, if any
+			w.episode++
+			w.missing = now
+		}
+	case w == l.chain:
+		l.chainLog.Drop()
+	default:
 		w.seen.Drop(&l.chainLog)
-		w.episode++
-		w.missing = now
-		return
-	}
-	l.holdHistory(w)
-	if !l.single {
-		return
-	}
-	for _, w := range l.allWatches() { // the one, if any
 		w.episode++
 		w.missing = now
 	}

@@ -48,6 +48,15 @@ func (c *ChainHistory) Hold() {
 	c.fresh = len(c.items)
 }
 
+// Drop is [History.Drop].
+func (c *ChainHistory) Drop() {
+	if !c.holding {
+		c.Hold()
+	} else {
+		c.cuts = c.cuts.add(len(c.items))
+	}
+}
+
 // Handed tells that everything that was added or brought until now has been
 // handed over, although the hold goes on: only what comes from now on waits.
 func (c *ChainHistory) Handed() { c.held, c.gone = len(c.items), 0 }

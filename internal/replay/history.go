@@ -42,8 +42,8 @@ func (h *History) Add(it Item) (repeat bool) {
 
 // Hold tells that updates may be missed between what was added before and what
 // is added from now on, and that the latter is held. It is to be called for
-// every connect, before the first update of the new connection is added, and
-// when updates begin to be dropped. What is held already stays held.
+// every connect, before the first update of the new connection is added. What
+// is held already stays held.
 func (h *History) Hold() {
 	if !h.holding {
 		h.holding, h.seen = true, len(h.items)
@@ -51,6 +51,16 @@ func (h *History) Hold() {
 		h.cuts = h.cuts.add(h.fresh)
 	}
 	h.fresh = len(h.items)
+}
+
+// Drop tells that updates are dropped after what was added before, as
+// [History.Hold] does of missed ones; but the connection is the same.
+func (h *History) Drop() {
+	if !h.holding {
+		h.Hold()
+	} else {
+		h.cuts = h.cuts.add(len(h.items))
+	}
 }
 
 // Release gives up the hold without an answer: what is held is handed over

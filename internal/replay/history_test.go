@@ -203,3 +203,17 @@ func TestHistoryRepeats(t *testing.T) {
 	require.Equal(t, []Missed{{Index: 2, Repeat: true}, {Index: 3}}, m.Own)
 	require.True(t, h.Add(items("b")[0]), "recovered updates count")
 }
+
+// What a connection brought before it began to drop may be younger than the
+// answer; what was missed before it stands before that.
+func TestMissedStandsBeforeWhatCameBehindTheAnswer(t *testing.T) {
+	h, held := replayed("ab||f")
+	h.Drop() // g
+	m := h.Merge(items("abcde"))
+	require.Equal(t, "[cde]f", woven(held, "abcde", m.Own))
+
+	h, held = replayed("ab||f")
+	h.Drop() // g
+	m = h.Merge(items("abcdefg"))
+	require.Equal(t, "[cde]f[g]", woven(held, "abcdefg", m.Own))
+}

@@ -8,7 +8,7 @@ type view struct {
 	optional int   // items[:optional] may be in the queue or not
 	seen     int   // items[:seen] came before the hold
 	fresh    int   // items[fresh:] came since the last connect
-	cuts     cuts  // where connections before that began
+	cuts     cuts  // where else something may be missing
 	late     *Item // overtaken in the queue before the last drain: may come now
 	forgot   bool  // there were older items, which are no longer known
 	slack    int   // so many of items are more than the queue holds

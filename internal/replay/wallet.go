@@ -22,11 +22,12 @@ func (w *Wallet) Hold(c *ChainHistory) {
 	c.hold(&w.at)
 }
 
-// Drop is Hold for when the wallet's own live updates begin to be dropped, until
+// Drop is [History.Drop] for the wallet's own updates, which are dropped until
 // [Wallet.Keep]. A merge in between does not end it: a chain-wide update that
 // comes meanwhile says nothing about the wallet's own.
 func (w *Wallet) Drop(c *ChainHistory) {
-	w.Hold(c)
+	w.own.Drop()
+	c.hold(&w.at)
 	w.dropping, w.dropped = true, c.live
 }
 

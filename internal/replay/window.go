@@ -1,5 +1,7 @@
 package replay
 
+import "slices"
+
 // slack is how many items are remembered beyond what a queue of that size can
 // hold: a queue that lacks some reaches further back.
 func slack(size int) int { return max(size, QueueSize)/4 + 8 }
@@ -35,7 +37,7 @@ func overtaken(r *reading, fresh int) (places []int) {
 // compact returns a copy without spare room, nil for an empty list.
 func compact[T any](list []T) []T { return append([]T(nil), list...) }
 
-// cuts are the places where connections began, oldest first.
+// cuts are the places where connections, or drops, began, oldest first.
 type cuts []int
 
 // maxCuts is how many are remembered: of a connection that lost the next one
@@ -43,13 +45,15 @@ type cuts []int
 const maxCuts = 16
 
 func (c cuts) add(place int) cuts {
-	if len(c) > 0 && c[len(c)-1] == place {
+	at, found := slices.BinarySearch(c, place)
+	if found {
 		return c
 	}
-	if len(c) == maxCuts {
+	c = slices.Insert(c, at, place)
+	if len(c) > maxCuts {
 		c = dropOldest(c, 1)
 	}
-	return append(c, place)
+	return c
 }
 
 // shift moves the cuts when n items were forgotten.
