@@ -59,6 +59,9 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 		r.notRead(p, t, asked, err)
 		return true
 	}
+	if r.tooEarly(&t, updates) {
+		return false
+	}
 	chainProven, merged := r.merge(p, w, updates, asked, unbroken)
 	if !merged {
 		t.loaded = true
@@ -66,7 +69,9 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 		return false
 	}
 	if t.forChain != nil {
-		r.chainRefilled(p, t, chainProven)
+		r.chainRefilled(p, t, chainProven && !t.lost)
+	} else if t.lost {
+		r.lost(p, w)
 	}
 	return true
 }

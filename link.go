@@ -96,16 +96,18 @@ type watch struct {
 	last replay.Log    // guarded by link.hist; what tells repeats on a Coin's own stream
 	// Guarded by link.hist as well:
 	droppedAt time.Time // when its lane overflowed
-	read      bool      // its queue was read once
-	sure      bool      // as far as is known, the daemon has watched it since then
-	episode   uint64    // counts what may have interrupted its events
-	gapIn     uint64    // the episode whose gap was reported
-	unreadIn  uint64    // the episode in which its queue may have been emptied for nothing, or begun late; 0 = neither
-	missing   time.Time // since when updates may be missing in this episode
-	deferred  bool      // its lane was full at the connect: it is refilled when it has run dry
-	held      bool      // its lane is held
-	turn      uint64    // counts when its lane was held or opened
-	drained   drained   // what its queue has told and its history has not
+	// The last update that was dropped; 0 = none since the lane was reopened.
+	lastDropped replay.Fingerprint
+	read        bool      // its queue was read once
+	sure        bool      // as far as is known, the daemon has watched it since then
+	episode     uint64    // counts what may have interrupted its events
+	gapIn       uint64    // the episode whose gap was reported
+	unreadIn    uint64    // the episode in which its queue may have been emptied for nothing, or begun late; 0 = neither
+	missing     time.Time // since when updates may be missing in this episode
+	deferred    bool      // its lane was full at the connect: it is refilled when it has run dry
+	held        bool      // its lane is held
+	turn        uint64    // counts when its lane was held or opened
+	drained     drained   // what its queue has told and its history has not
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -317,6 +319,9 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 	})
 	if out == queue.Overflowed {
 		l.overflowed(w, now)
+	}
+	if out == queue.Overflowed || out == queue.Dropped {
+		l.laneOwner(w).lastDropped = it.Key
 	}
 	l.hist.Unlock()
 	l.pushed(w.coin, out)

@@ -43,6 +43,12 @@ type recoverTask struct {
 	share    *sync.Once // of the end of the pass; nil = it does not count for it
 	forChain *sync.Once // it refills the chain's lane, which is opened once; nil = it does not
 	putOff   time.Time  // since when it waits for a call of an earlier connection
+
+	// Of a refill: the last update that was dropped, 0 = none. The daemon writes
+	// a frame before it queues the update, so an answer may come too early.
+	await  replay.Fingerprint
+	awaits int  // how often it was not there
+	lost   bool // it never was
 }
 
 // queueCap is what a daemon's queue holds as far as is known at first.

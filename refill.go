@@ -1,8 +1,12 @@
 package bitcart
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // refill recovers a lane that has overflowed and run dry from the daemon's
@@ -42,8 +46,18 @@ func (r *recovery) refill(w *watch) bool {
 	} else {
 		l.hold(asked)
 	}
-	r.tasks.add(recoverTask{w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once)}, time.Time{})
+	r.tasks.add(recoverTask{
+		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), await: l.takeDropped(l.chain),
+	}, time.Time{})
 	return true
+}
+
+// takeDropped returns the last update that a lane has dropped, once. hist is held.
+func (l *link) takeDropped(w *watch) replay.Fingerprint {
+	owner := l.laneOwner(w)
+	last := owner.lastDropped
+	owner.lastDropped = 0
+	return last
 }
 
 // refillWallet holds the wallet's lane, which is empty, and asks for what was
@@ -58,9 +72,45 @@ func (r *recovery) refillWallet(p *pass, w *watch) bool {
 	w.missing = r.l.laneOwner(w).droppedAt
 	r.l.hold(w)
 	if p != nil {
-		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true}, time.Time{})
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, await: r.l.takeDropped(w)}, time.Time{})
 	}
 	return true
+}
+
+const mostAwaits = 6 // answers that may come before the daemon has queued the last dropped update
+
+// tooEarly keeps an answer in which the last dropped update is not yet, and asks
+// again soon. When it never comes, the daemon did not queue it.
+func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
+	if t.await == 0 {
+		return false
+	}
+	l, w := r.l, t.w
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	holds := func(list []wire.Update) bool {
+		return slices.ContainsFunc(list, func(u wire.Update) bool {
+			return replay.ItemOf(u.Event, u.Raw, chainWide(u.Event)).Key == t.await
+		})
+	}
+	if l.lookup(w.coin.key) != w || holds(updates) || holds(w.drained.updates) {
+		return false
+	}
+	if t.awaits++; t.awaits > mostAwaits {
+		t.lost = true
+		return false
+	}
+	w.drained.add(updates)
+	t.loaded = true
+	r.tasks.add(*t, time.Now().Add(l.cfg.BackoffMin/4<<t.awaits))
+	return true
+}
+
+// lost reports that a dropped update of a wallet was not in the daemon's queue.
+func (r *recovery) lost(p *pass, w *watch) {
+	r.l.hist.Lock()
+	defer r.l.hist.Unlock()
+	r.gapOf(p, w, GapOverflow)
 }
 
 // anyArmed is a wallet whose queue can be asked for the chain's updates, one
