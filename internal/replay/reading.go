@@ -145,6 +145,9 @@ func (v *view) seenAt(al *alignment, k int) int {
 // the later end, since of what came before it nothing is in the answer.
 func (v *view) place(from, to int) int {
 	within := func(cut int) bool { return from <= cut && cut <= to }
+	if from == 0 && to < v.seen {
+		return to // what stood before it was in the queue no more, or never
+	}
 	if within(v.fresh) {
 		return v.fresh
 	}

@@ -335,3 +335,23 @@ func TestChainIsHeldAfterItWasHandedOver(t *testing.T) {
 	require.Equal(t, "[3]45", chain)
 	require.Equal(t, []Missed{{Index: 0, Before: 0}}, m.Chain)
 }
+
+// The queue of a wallet that was loaded late begins in the middle of what is
+// held: what nobody has brought yet stands right before what is known of it.
+func TestQueueThatBeginsAmongTheHeld(t *testing.T) {
+	s := start(t)
+	s.connect()
+	s.live(0, "3")
+	s.chain.Hold()
+	s.live(0, "7") // 4 to 6 are missed
+	var late Wallet
+	late.Hold(&s.chain)
+	s.chain.Hold()
+	late.Ask(&s.chain)
+	m := late.Merge(&s.chain, items("567"))
+	require.Equal(t, "3[56]7", woven("37", "567", m.Chain))
+	s.held = "3567"
+	_, chain, m := s.merge(0, "34567")
+	require.Equal(t, "3[4]567", chain)
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
