@@ -2,6 +2,7 @@ package bitcarttest
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 )
@@ -17,6 +18,10 @@ type Faults struct {
 	dropping map[string]int
 	delays   map[string]delay
 	skip     int
+	swaps    int     // pairs of appends that are to be swapped
+	waiting  *queued // the first one of a pair
+	rewrite  func(json.RawMessage) json.RawMessage
+	mangled  int // handshakes
 	noPongs  bool
 	hole     chan struct{} // open while the black hole is on
 }

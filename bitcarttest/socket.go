@@ -55,6 +55,10 @@ func (d *Daemon) serveWebsocket(w http.ResponseWriter, req *http.Request) {
 		d.writeHTTPError(w, req, refusal)
 		return
 	}
+	if d.faults.manglesUpgrade() {
+		mangle(w)
+		return
+	}
 	if text := upgradeProblem(req); text != "" {
 		writeText(w, http.StatusBadRequest, text)
 		return

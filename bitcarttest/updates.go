@@ -71,12 +71,19 @@ func (d *Daemon) notify(key string, u update) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if key != "" {
-		d.enqueue(d.wallets[key], u)
+	for _, q := range d.faults.append(queued{key, u}) {
+		d.append(q)
+	}
+}
+
+// append puts an update into its queue, or into all. The caller holds mu.
+func (d *Daemon) append(q queued) {
+	if q.key != "" {
+		d.enqueue(d.wallets[q.key], q.u)
 		return
 	}
 	for _, w := range d.wallets {
-		d.enqueue(w, u)
+		d.enqueue(w, q.u)
 	}
 }
 
@@ -117,7 +124,7 @@ func getUpdates(d *Daemon, c *Call) (any, error) {
 	defer d.mu.Unlock()
 	out := make([]json.RawMessage, 0, len(c.wallet.queue))
 	for _, u := range c.wallet.queue {
-		out = append(out, u.queued())
+		out = append(out, d.faults.rewritten(u.queued()))
 	}
 	c.wallet.queue = nil
 	return out, nil
