@@ -57,6 +57,7 @@ type chaos struct {
 	d          *bitcarttest.Daemon
 	m          *bitcart.APIManager // nil: a Coin alone
 	run        *run
+	stats      func() bitcart.Stats
 	keys       []string
 	benign     bool
 	pull       bool            // by Events instead of handlers
@@ -98,7 +99,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	}
 	if rng.IntN(4) == 0 {
 		coin := newWalletCoin(t, c.d, opts...)
-		c.keys = []string{coin.WalletKey()}
+		c.keys, c.stats = []string{coin.WalletKey()}, coin.Stats
 		c.start(coin)
 	} else {
 		if !c.benign && rng.IntN(8) == 0 {
@@ -106,6 +107,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 			c.stranger = c.d.NewWallet()
 		}
 		c.m, c.keys = serve(t, c.d, 1+rng.IntN(4), opts...)
+		c.stats = func() bitcart.Stats { return c.m.Stats()[0] }
 		c.start(c.m)
 	}
 	c.note("%s, %d wallets, manager %v, benign %v, cap %d, queue %d, workers %d, pull %v, strangers %v",
@@ -344,7 +346,7 @@ func (c *chaos) some() {
 func (c *chaos) step() {
 	harmless := []func(){c.some, c.cut, c.outage, c.cutWhileRecovering, c.stick, c.swap}
 	steps := append(harmless,
-		c.restart, c.restartWhileRecovering, c.failCalls, c.dropAnswer, c.skip, c.steal, c.leave, c.comeBack, c.burst, c.stickAll, c.mangle)
+		c.restart, c.restartWhileRecovering, c.failCalls, c.dropAnswer, c.skip, c.steal, c.rob, c.leave, c.comeBack, c.burst, c.stickAll, c.mangle)
 	if c.benign {
 		steps = harmless
 	}
@@ -542,16 +544,55 @@ func (c *chaos) steal() {
 		return
 	}
 	c.note("steal: %s", c.nameOf(key))
+	c.readQueue(key)
+	c.excuse(key)
+}
+
+// readQueue is what another client does.
+func (c *chaos) readQueue(key string) {
 	thief := c.thieves[key]
 	if thief == nil {
 		thief = newCoin(c.t, c.d, bitcart.WithXpub(key))
 		c.thieves[key] = thief
 	}
 	_ = thief.Call(patient(c.t), nil, "get_updates") // an injected fault may hit the thief
+}
+
+// excuse: what is in a wallet's queue, and what was dropped, may be lost unnoticed.
+func (c *chaos) excuse(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.excuseAll(key)
 	c.excuseAll("")
+}
+
+// rob is a theft that leaves a trace: an update that the stream has seen since it last read the
+// queue is gone with those that it has missed.
+func (c *chaos) rob() {
+	key := c.wallet()
+	if c.queueless || c.away[key] || !slices.Contains(c.d.Loaded(), key) {
+		return
+	}
+	c.openDoors()
+	eventually(c.t, func() bool { s := c.stats(); return s.Connected && !s.Recovering }, "no pass ends")
+	c.note("rob: %s", c.nameOf(key))
+	c.excuse(key)
+	seen, calls := c.tracks[key].next, c.d.CountCalls("get_updates")
+	if !c.emitOne(key) {
+		return // a restart came between
+	}
+	if !c.comes(key, seen) {
+		return // the last cut is not noticed yet, and a lost answer took it
+	}
+	c.d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	c.cut()
+	c.emit(key, 2)
+	read := c.d.CountCalls("get_updates") != calls
+	c.readQueue(key)
+	if read {
+		c.excuse(key) // the stream itself has asked again meanwhile
+	}
+	c.d.Faults().AcceptUpgrade()
 }
 
 // leave removes a wallet: what waited is dropped.
@@ -683,4 +724,17 @@ func (c *chaos) awaitNext(key string, emit func() (n int, sent bool)) {
 // forgetful: an update that is sent while nothing is connected is lost.
 func (c *chaos) forgetful(key string) bool {
 	return c.queueless || key == c.stranger && key != ""
+}
+
+// comes reports whether an update is handled soon.
+func (c *chaos) comes(key string, n int) bool {
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); <-time.After(pulse) {
+		c.mu.Lock()
+		there := slices.ContainsFunc(c.tracks[key].taken, func(e taken) bool { return e.n == n && e.live })
+		c.mu.Unlock()
+		if there {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,87 @@
+package bitcart_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var plant = flag.Bool("chaos.plant", false, "TestPlantedBugs runs TestChaos with each bug; that takes minutes")
+
+// planted are bugs that TestChaos has to find within 300 seeds. Each is one text of a file in
+// internal, and what stands there instead.
+var planted = []struct{ name, file, right, wrong string }{
+	{"what was seen before a connect is forgotten",
+		"replay/history.go", "h.holding, h.seen = true, len(h.items)", "h.holding, h.seen = true, 0"},
+	{"what was missed goes before everything that is held",
+		"replay/history.go", "h.gone + max(0, s.place-h.seen)", "0"},
+	{"what came behind the answer is forgotten",
+		"replay/history.go", "h.items[max(r.last+1, h.fresh):]", "h.items[len(h.items):]"},
+	{"the first missed update of an answer is lost",
+		"replay/reading.go", "case k >= leading:", "case k > leading:"},
+	{"an answer that should hold something and does not is believed",
+		"replay/merged.go", "Expected: expected || later,", "Expected: false,"},
+	{"a full answer is taken for complete",
+		"replay/merged.go", "case e.Items >= queueSize && !e.Whole:", "case e.Items > 10*queueSize && !e.Whole:"},
+	{"a block that one wallet's answer brought is brought again by the next one's",
+		"replay/chainhistory.go", "\tc.insert(r.missed, answer)\n", ""},
+	{"a wallet's place in the chain stays where it was",
+		"replay/chainhistory.go", "next.told = c.ids[last]", "_ = last"},
+	{"equal contents are taken for one update",
+		"replay/align.go", "func (al *alignment) pair(i, k int) { al.toSeen[k], al.toAnswer[i] = int32(i), int32(k) }",
+		"func (al *alignment) pair(i, k int) { al.toSeen[k] = int32(i) }"},
+	{"recovered updates go before all live ones of the connection",
+		"queue/lane.go", "min(n, l.older+p.Before)", "min(n, l.older)"},
+	{"an update that asks for another attempt goes to the end",
+		"queue/queue.go", "l.pushFront(it)", "l.append(it)"},
+	{"an overflow goes unnoticed",
+		"queue/lane.go", "l.over = true\n\t\tl.enlist()", "l.enlist()"},
+	{"a lane that is released is not handed over",
+		"queue/lane.go", "\tl.held, l.older = false, 0\n\tl.forgetIfIdle()\n\tl.enlist()\n", "\tl.held, l.older = false, 0\n\tl.forgetIfIdle()\n"},
+	{"a held lane hands over",
+		"queue/lane.go", "func (l *Lane[T]) free() bool { return !l.held &&", "func (l *Lane[T]) free() bool { return"},
+}
+
+// TestPlantedBugs: each planted bug is one place of the code, and with -chaos.plant TestChaos finds it.
+func TestPlantedBugs(t *testing.T) {
+	for _, bug := range planted {
+		t.Run(bug.name, func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join("internal", filepath.FromSlash(bug.file)))
+			require.NoError(t, err)
+			code, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(code), bug.right), "the code has changed: plant the bug anew")
+			if *plant {
+				runPlanted(t, path, strings.Replace(string(code), bug.right, bug.wrong, 1))
+			}
+		})
+	}
+}
+
+// runPlanted runs TestChaos with other code in place of a file.
+func runPlanted(t *testing.T, path, code string) {
+	dir := t.TempDir()
+	wrong, overlay := filepath.Join(dir, "wrong.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(wrong, []byte(code), 0o600))
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{path: wrong}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, list, 0o600))
+	binary := filepath.Join(dir, "planted.test")
+	out, err := exec.Command("go", "test", "-overlay", overlay, "-c", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, "it does not compile: %s", out)
+	for seed := range 300 {
+		out, err = exec.Command(binary, "-test.run", "^TestChaos$", "-test.timeout", "60s", "-chaos.seed", fmt.Sprint(seed)).CombinedOutput()
+		if err != nil {
+			t.Logf("found by seed %d", seed)
+			return
+		}
+	}
+	t.Error("300 seeds have not found it")
+}
