@@ -139,9 +139,12 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 // link is new.
 func (l *link) watchCoin(c *Coin) *watch {
 	w := &watch{link: l, coin: c}
+	stranger := l.queue.Adopt(c.key) // with WithAllWallets
 	switch old := l.retired[c.key]; {
 	case l.single:
 		w.lane = l.chain.lane
+	case stranger != nil:
+		w.lane = stranger
 	case old != nil && old.Revive():
 		w.lane = old
 	default:
@@ -198,6 +201,10 @@ func (l *link) retire(w *watch) {
 		if !lane.Busy() {
 			delete(l.retired, key)
 		}
+	}
+	if l.d.allWallets {
+		w.lane.Name(w.coin.key)
+		return
 	}
 	if w.lane.Busy() {
 		if l.retired == nil {

@@ -231,6 +231,20 @@ func (l *Lane[T]) Revive() bool {
 	return true
 }
 
+// Name makes a lane that was removed one of those of [Set.PushKeyed], if a
+// handler is still inside: what is pushed for the key waits for it.
+func (l *Lane[T]) Name(key string) {
+	s := l.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || !l.busy || s.keyed[key] != nil {
+		return
+	}
+	l.removed, l.held, l.over, l.toldDry = false, false, false, false
+	l.keyed, l.key = true, key
+	s.keep(l)
+}
+
 // Len is how many values wait.
 func (l *Lane[T]) Len() int {
 	l.set.mu.Lock()

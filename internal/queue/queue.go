@@ -166,11 +166,30 @@ func (s *Set[T]) laneOf(key string, size int64) *Lane[T] {
 		s.rest = l
 		return l
 	}
+	l.key = key
+	s.keep(l)
+	return l
+}
+
+// keep makes a lane known by its key. mu is held.
+func (s *Set[T]) keep(l *Lane[T]) {
 	if s.keyed == nil {
 		s.keyed = make(map[string]*Lane[T])
 	}
-	l.key = key
-	s.keyed[key] = l
+	s.keyed[l.key] = l
+}
+
+// Adopt makes the lane of a key, if there is one, a lane like those of
+// [Set.NewLane]: what waits in it stays first. An overflow of it is over.
+func (s *Set[T]) Adopt(key string) *Lane[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.keyed[key]
+	if l == nil || s.stopped {
+		return nil
+	}
+	delete(s.keyed, key)
+	l.keyed, l.key, l.over, l.toldDry = false, "", false, false
 	return l
 }
 
