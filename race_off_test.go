@@ -1,0 +1,5 @@
+//go:build !race
+
+package bitcart_test
+
+const raced = false
