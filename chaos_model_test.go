@@ -52,6 +52,9 @@ func (c *chaos) judge() {
 		recovered, repeats = recovered+r, repeats+again
 		c.judgeLoss(key, tr)
 	}
+	for _, g := range c.gaps {
+		require.False(c.t, g.Since.IsZero(), "%v", g)
+	}
 	if c.benign {
 		require.Len(c.t, c.gaps, 1, "G11: %v", c.gaps)
 		require.Equal(c.t, bitcart.GapStart, c.gaps[0].Reason)

@@ -109,6 +109,7 @@ func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
 		return
 	}
 	w.deferred = false
+	l.takeDroppedAt(w)
 	w.seen.Keep()
 	l.releaseHistory(w)
 	l.withLane(w, lane.Reopen)

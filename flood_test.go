@@ -34,6 +34,8 @@ const (
 	floodLoud  = 216 // updates of the others, so that it is 200 each on average
 	floodLane  = 16  // QueuePerWallet
 	floodBurst = 20  // updates of one wallet in a row: more than its lane takes
+
+	floodPatience = time.Minute // on a machine that has much else to do
 )
 
 // TestFlood: all handlers are stuck while a daemon sends 200 updates to each of 1 000 wallets. The
@@ -91,7 +93,7 @@ func newFlood(t *testing.T) *flood {
 	f.cfg.Workers = 64 // all are stuck before the queues are full
 	f.cfg.QueuePerWallet = floodLane
 	f.cfg.QueueBytes = int64(wallets) * 6 << 10 // the first wallets of a burst fill their lanes, the last ones find the whole full
-	f.d = newDaemon(t, "ETH", bitcarttest.WithPollingCap(floodDeque), bitcarttest.WithWriteTimeout(patience))
+	f.d = newDaemon(t, "ETH", bitcarttest.WithPollingCap(floodDeque), bitcarttest.WithWriteTimeout(floodPatience))
 	connected := make(chan bitcart.ConnectInfo, 1)
 	hooks := gapsOf(f.gaps)
 	hooks.OnConnect = func(_ context.Context, info bitcart.ConnectInfo) { connected <- info }
@@ -119,7 +121,7 @@ func narrow(t testing.TB) *http.Transport {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err == nil {
-			err = conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+			err = conn.(*net.TCPConn).SetReadBuffer(256 << 10)
 		}
 		return conn, err
 	}}
@@ -173,7 +175,11 @@ func (f *flood) send() {
 func (f *flood) awaitLast() {
 	done := make(chan struct{})
 	go func() { f.last.Wait(); close(done) }()
-	receive(f.t, done, "the last update of each wallet")
+	select {
+	case <-done:
+	case <-time.After(floodPatience):
+		require.FailNow(f.t, "waited in vain for the last update of each wallet")
+	}
 }
 
 // floodSampler looks at Stats all the time.

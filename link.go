@@ -337,7 +337,7 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 // overflowed notes that a lane drops from now on: whatever gap was reported
 // before does not stand for it. hist is held.
 func (l *link) overflowed(w *watch, now time.Time) {
-	l.laneOwner(w).droppedAt = now
+	l.full(w, now)
 	switch {
 	case l.single:
 		l.together.Drop()

@@ -63,6 +63,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	case !l.single:
 		l.chainHold++
 		l.chainLog.Hold()
+		l.full(l.chain, p.since)
 	case len(ws) == 0:
 		l.together.Hold()
 		l.chain.lane.Hold()
@@ -82,6 +83,15 @@ func (r *recovery) beginWallet(w *watch) {
 	w.turn++
 	w.held = false
 	r.l.holdHistory(w)
+	r.l.full(w, w.missing)
+}
+
+// full notes since when a lane takes nothing in that is full at a connect,
+// unless it has dropped before. hist is held.
+func (l *link) full(w *watch, since time.Time) {
+	if owner := l.laneOwner(w); owner.droppedAt.IsZero() {
+		owner.droppedAt = since
+	}
 }
 
 // end ends the pass: all that the connection brought has been read.
@@ -167,15 +177,14 @@ func (r *recovery) forget(p *pass, ws []*watch, restarted bool) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for _, w := range ws {
-		w.sure = false
-		if !restarted {
-			continue
-		}
-		if len(w.drained.updates) > 0 { // of the queue that is lost
+		if restarted && len(w.drained.updates) > 0 { // of the queue that is lost
 			r.free(p, w)
 			r.beginWallet(w)
 		}
-		w.seen.Forget()
+		w.sure = false
+		if restarted {
+			w.seen.Forget()
+		}
 	}
 	if restarted {
 		l.together.Forget()

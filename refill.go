@@ -35,11 +35,12 @@ func (r *recovery) refill(w *watch) bool {
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
+	since := l.takeDroppedAt(l.chain)
 	if p == nil {
 		return true
 	}
 	asked.episode++
-	asked.missing = l.chain.droppedAt
+	asked.missing = since
 	if asked.deferred { // it takes nothing in: its lane must run dry by itself
 		asked.turn++
 		l.holdHistory(asked)
@@ -47,7 +48,7 @@ func (r *recovery) refill(w *watch) bool {
 		l.hold(asked)
 	}
 	r.tasks.add(recoverTask{
-		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), await: l.takeDropped(l.chain),
+		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), since: since, await: l.takeDropped(l.chain),
 	}, time.Time{})
 	return true
 }
@@ -69,12 +70,21 @@ func (r *recovery) refillWallet(p *pass, w *watch) bool {
 	w.seen.Keep()
 	w.deferred = false
 	w.episode++
-	w.missing = r.l.laneOwner(w).droppedAt
+	w.missing = r.l.takeDroppedAt(w)
 	r.l.hold(w)
 	if p != nil {
 		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, await: r.l.takeDropped(w)}, time.Time{})
 	}
 	return true
+}
+
+// takeDroppedAt returns when a lane began to drop, or since when a connect has
+// found it full. hist is held.
+func (l *link) takeDroppedAt(w *watch) time.Time {
+	owner := l.laneOwner(w)
+	at := owner.droppedAt
+	owner.droppedAt = time.Time{}
+	return at
 }
 
 const mostAwaits = 6 // answers that may come before the daemon has queued the last dropped update
@@ -138,7 +148,7 @@ func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {
 	t.forChain.Do(func() {
 		if !proven {
 			p.gaps.Add(1)
-			r.l.gap(Gap{ChainWide: true, Since: r.l.droppedSince(r.l.chain), Reason: GapOverflow})
+			r.l.gap(Gap{ChainWide: true, Since: t.since, Reason: GapOverflow})
 		}
 		r.l.hist.Lock()
 		defer r.l.hist.Unlock()

@@ -141,6 +141,28 @@ func (al *alignment) pairSwapped(s, a []Item, equal func(x, y Item) bool) {
 	}
 }
 
+// pairAnywhere pairs equal bytes that were left over, however far apart: what two
+// queues tell of one sequence can be put together in a wrong order.
+func (al *alignment) pairAnywhere(seen, answer []Item) {
+	if al.toSeen == nil {
+		return
+	}
+	s, a := seen[al.prefix:len(seen)-al.suffix], answer[al.prefix:len(answer)-al.suffix]
+	places := map[Fingerprint][]int{}
+	for i, k := range al.toAnswer {
+		if k < 0 {
+			places[s[i].Bytes] = append(places[s[i].Bytes], i)
+		}
+	}
+	for k, i := range al.toSeen {
+		list := places[a[k].Bytes]
+		if i < 0 && len(list) > 0 {
+			al.pair(list[0], k)
+			places[a[k].Bytes] = list[1:]
+		}
+	}
+}
+
 // leftOver returns what is not paired, each with how many pairs are before it.
 func leftOver(pairs []int32) (rest, ranks []int) {
 	rank := 0

@@ -21,6 +21,7 @@ type ChainHistory struct {
 	fresh   int    // items[fresh:] came since the last call of Hold
 	cuts    cuts   // where earlier calls were
 	gone    int    // held items that are no longer remembered
+	adrift  int    // for so many connects yet: items were put in that may stand in the wrong place
 	lost    uint64 // the last item before the daemon lost its queues; 0 = none
 }
 
@@ -45,7 +46,7 @@ func (c *ChainHistory) Hold() {
 	if c.fresh < len(c.items) {
 		c.cuts = c.cuts.add(c.fresh)
 	}
-	c.fresh = len(c.items)
+	c.fresh, c.adrift = len(c.items), max(0, c.adrift-1)
 }
 
 // Drop is [History.Drop].
@@ -154,6 +155,7 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 		forgot:   start == 0 && c.named > uint64(len(c.items)),
 		slack:    slack(c.size),
 		loose:    at.loose,
+		adrift:   c.adrift > 0,
 	}
 	v.fresh = max(v.seen, c.fresh-start)
 	if late := c.find(at.late); late > lost {
@@ -205,6 +207,9 @@ func (c *ChainHistory) take(at *cursor, r *chainReading, answer []Item) []Missed
 		}
 		r.missed[i].place = place
 		list = append(list, m)
+	}
+	if r.last < 0 && len(r.missed) > 0 && r.missed[0].place < len(c.items) {
+		c.adrift = maxCuts // nothing says whether they stand before the others or behind
 	}
 	c.move(at, r)
 	c.insert(r.missed, answer)

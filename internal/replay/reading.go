@@ -13,6 +13,7 @@ type view struct {
 	forgot   bool  // there were older items, which are no longer known
 	slack    int   // so many of items are more than the queue holds
 	loose    bool  // updates may be in the queue that were never seen
+	adrift   bool  // some of items may stand in the wrong order
 }
 
 // reading is what an answer says of one sequence. Its missed items are numbered
@@ -43,6 +44,9 @@ const enough = 2
 
 func (v *view) read(answer []Item) reading {
 	r := reading{al: align(v.items, answer), last: -1, late: -1}
+	if v.adrift {
+		r.al.pairAnywhere(v.items, answer)
+	}
 	leading := v.leading(&r.al)
 	next := 0
 	for k := range answer {

@@ -355,3 +355,18 @@ func TestQueueThatBeginsAmongTheHeld(t *testing.T) {
 	require.Equal(t, "3[4]567", chain)
 	require.Equal(t, Proven, m.Continuity(false, 100))
 }
+
+// A queue that has lost its head says nothing of where its blocks stand among
+// those that were seen. Put in the wrong place, they must not hide a block that
+// another queue tells of as well.
+func TestBlocksInTheWrongOrderAreKnown(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "4")
+	s.merge(1, "678") // 4 is behind it, or before: nobody knows
+	_, chain, m := s.merge(0, "12345678")
+	require.NotContains(t, chain, "[4", "it is handed over once")
+	require.Len(t, m.Chain, 3, "2, 3 and 5")
+	require.Equal(t, Proven, m.Continuity(false, 100))
+}
