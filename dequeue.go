@@ -193,7 +193,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	chainProven = r.judge(p, w, &told, m)
 	w.unreadIn = 0
 	if !w.sure && !unbroken {
-		w.unreadIn = w.episode // it may have been loaded after the connection had ended
+		w.unreadIn = w.connect // it may have been loaded after the connection had ended
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -211,6 +211,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 // missed, and tells whether it holds all of the chain's. hist is held.
 func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven bool) {
 	r.mu.Lock()
+	r.longest = max(r.longest, told.bytes)
 	told.weigh(&m, r.queueCap)
 	verdict := m.Continuity(false, r.queueCap)
 	chain := m.OfChain.Continuity(false, r.queueCap)
@@ -226,11 +227,11 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	r.mu.Unlock()
 	// It may not have been watched; or a call whose answer was lost emptied its
 	// queue after the connection had ended.
-	sure := w.sure && (w.unreadIn == 0 || w.unreadIn == w.episode)
+	sure := (w.sure || w.excused) && (w.unreadIn == 0 || w.unreadIn == w.connect)
 	if !sure && verdict == replay.Proven {
 		verdict = replay.Unknown
 	}
-	chainProven = sure && chain == replay.Proven
+	chainProven = sure && w.sure && chain == replay.Proven
 	if r.l.single {
 		chainProven = verdict == replay.Proven
 	}
@@ -249,6 +250,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.
 func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
+	w.excused = true
 	if w.gapIn == w.episode {
 		return
 	}

@@ -95,7 +95,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 		return
 	}
 	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
-	current.unreadIn = current.episode
+	current.unreadIn = current.connect
 	if current == w && r.turnOf(w) == asked {
 		r.free(p, w)
 	}

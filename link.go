@@ -102,7 +102,9 @@ type watch struct {
 	sure        bool      // as far as is known, the daemon has watched it since then
 	episode     uint64    // counts what may have interrupted its events
 	gapIn       uint64    // the episode whose gap was reported
-	unreadIn    uint64    // the episode in which its queue may have been emptied for nothing, or begun late; 0 = neither
+	connect     uint64    // counts the connects
+	unreadIn    uint64    // the connect after which its queue may have been emptied for nothing, or begun late; 0 = none
+	excused     bool      // a gap was reported since the connect: that it is not sure is known
 	missing     time.Time // since when updates may be missing in this episode
 	deferred    bool      // its lane was full at the connect: it is refilled when it has run dry
 	held        bool      // its lane is held

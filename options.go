@@ -401,6 +401,8 @@ type StreamConfig struct {
 	// 0 = 256. They are started on demand: an idle stream has none.
 	Workers int
 	// QueuePerWallet is how many events of one wallet wait, at most. 0 = 1024.
+	// What a reconnect recovers may go beyond it by what the daemon's queue
+	// holds.
 	QueuePerWallet int
 	// QueueBytes is how many bytes of events wait for one daemon, at most; one
 	// wallet holds at most an eighth of it. 0 = 64 MiB.

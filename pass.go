@@ -54,6 +54,8 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	defer l.hist.Unlock()
 	for _, w := range ws {
 		w.episode++
+		w.connect++
+		w.excused = false
 		w.missing = p.since
 		r.beginWallet(w)
 	}
@@ -151,7 +153,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	p.gaps.Add(1)
 	l.hist.Lock()
 	for _, w := range ws {
-		w.gapIn = w.episode // each wallet's gap is this one
+		w.gapIn, w.excused = w.episode, true // each wallet's gap is this one
 	}
 	l.hist.Unlock()
 	l.gap(gap)

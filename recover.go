@@ -33,6 +33,8 @@ type recovery struct {
 	queueCap int       // what the daemon's queue holds, as far as is known
 	doubt    bool      // a queue lacked what it should have held: it may be switched off
 	heldAt   time.Time // since when live events wait for a pass to end; zero = none does
+	asked    int       // answers that are to come
+	longest  int64     // bytes of an answer
 }
 
 type recoverTask struct {
@@ -75,6 +77,8 @@ func (r *recovery) join(w *watch) {
 	l := r.l
 	l.hist.Lock()
 	w.episode++
+	w.connect++
+	w.excused = true
 	w.gapIn, w.missing = w.episode, time.Now()
 	if !r.over {
 		l.hold(w)
@@ -137,6 +141,10 @@ func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
 		return r.postpone(p, *t)
 	}
 	defer t.w.asking.Store(false)
+	if !r.reserve() {
+		return r.postpone(p, *t)
+	}
+	defer r.unreserve()
 	return r.dequeue(p, *t)
 }
 
@@ -146,8 +154,32 @@ func (r *recovery) isDeferred(w *watch) bool {
 	return w.deferred
 }
 
+// answerRoom is what an answer is expected to take for each update that the
+// daemon's queue holds.
+const answerRoom = 2 * parcelOverhead
+
+// reserve makes sure that QueueBytes has room for another answer: what is
+// recovered while handlers are stuck waits in the daemon, where it is anyway.
+func (r *recovery) reserve() bool {
+	waiting := r.l.queue.Counts().Bytes
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	one := max(int64(r.queueCap)*answerRoom, r.longest)
+	if (waiting > 0 || r.asked > 0) && waiting+int64(r.asked+1)*one > r.l.cfg.QueueBytes {
+		return false
+	}
+	r.asked++
+	return true
+}
+
+func (r *recovery) unreserve() {
+	r.mu.Lock()
+	r.asked--
+	r.mu.Unlock()
+}
+
 // postpone waits for a call of an earlier connection that still reads the
-// wallet's queue, but does not keep the wallet's live events for long.
+// wallet's queue, or for room, but does not keep the wallet's live events for long.
 func (r *recovery) postpone(p *pass, t recoverTask) (done bool) {
 	t.loaded = true
 	if t.putOff.IsZero() {

@@ -3,6 +3,7 @@ package bitcart_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 
@@ -95,4 +96,66 @@ func TestG1AnswerThatItsConnectionDoesNotSee(t *testing.T) {
 	<-j.connects
 	require.Equal(t, []string{"start"}, j.reasons())
 	require.EqualValues(t, 2, asked.Load())
+}
+
+// G4: what is recovered after an outage while handlers are stuck obeys QueueBytes: the rest waits in the daemon.
+func TestG4HoldsForWhatIsRecovered(t *testing.T) {
+	t.Parallel()
+	const wallets, missed = 40, 90
+	d := newDaemon(t, "ETH")
+	cfg := recovering()
+	cfg.Workers, cfg.QueuePerWallet, cfg.QueueBytes = 4, 10, 100_000
+	j := newDiary()
+	m, keys := serve(t, d, wallets, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	g := newGated(t)
+	m.On("own", g.handle)
+	start(t, websocketOf(m))
+	<-j.connects
+	d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	d.Faults().CutSockets(bitcarttest.FIN)
+	for _, key := range keys {
+		for n := range missed {
+			require.NoError(t, d.Emit(key, padded(n, 100)))
+		}
+	}
+	d.Faults().AcceptUpgrade()
+	eventually(t, func() bool { return daemonStats(t, m).QueuedBytes > int(cfg.QueueBytes)/2 }, "some are asked for")
+	for range 100 {
+		stats := daemonStats(t, m)
+		require.LessOrEqual(t, stats.QueuedBytes, int(cfg.QueueBytes))
+		require.LessOrEqual(t, stats.Queued, wallets*cfg.QueuePerWallet)
+	}
+	g.open()
+	receive(t, j.connects, "the reconnection")
+	eventually(t, func() bool { return daemonStats(t, m).Delivered == wallets*missed })
+	require.Equal(t, []string{"start"}, j.reasons(), "the daemon held what there was no room for")
+}
+
+// G11: a lane that overflows while the answer of the first get_updates is on its way is refilled
+// from the daemon's queue, which holds everything: no gap, nothing twice.
+func TestOverflowDuringTheFirstPass(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "ETH")
+	cfg := recovering()
+	cfg.QueuePerWallet = 16
+	j := newDiary()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	d.Handle("get_updates", func(*bitcarttest.Call) (any, error) {
+		close(asked)
+		<-answer // it was empty when it was read; the answer takes its time
+		return []any{}, nil
+	})
+	m, keys := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := inboxOf(t, m, "own")
+	stream := listenAll(t, m)
+	receive(t, asked, "get_updates")
+	emit(t, d, keys[0], "own", 0, 56)
+	eventually(t, func() bool { return daemonStats(t, m).Dropped == 40 })
+	d.Handle("get_updates", nil)
+	close(answer)
+	<-j.connects
+	require.Equal(t, upTo(56), in.numbers(56))
+	stream.stopPromptly()
+	in.requireEmpty()
+	require.Equal(t, []string{"start"}, j.reasons())
 }
