@@ -66,3 +66,5 @@ func pythonDecimal(v decimal.Decimal) string {
 	}
 	return out + "E-" + decimal.NewFromInt(int64(exponent)).String()
 }
+
+func bigFrom(raw []byte) *big.Int { return new(big.Int).SetBytes(raw) }

@@ -12,6 +12,7 @@ import (
 // method is one entry of the method table.
 type method struct {
 	params  []parameter
+	rest    bool // takes any number of further positional arguments
 	extras  bool // takes any other named argument too
 	wallet  bool
 	own     bool // written by the daemon, not by its engine: shows in TypeError texts
@@ -24,18 +25,22 @@ type parameter struct {
 	required bool
 }
 
-// signature reads a list such as "key! address **": "!" marks what is required, "**" lets any
-// named argument pass.
-func signature(text string) (params []parameter, extras bool) {
+// signature reads a list such as "key! address * **": "!" marks what is required, "*" lets any
+// further positional argument pass, "**" any named one.
+func signature(text string) method {
+	var m method
 	for _, f := range strings.Fields(text) {
-		if f == "**" {
-			extras = true
-			continue
+		switch f {
+		case "*":
+			m.rest = true
+		case "**":
+			m.extras = true
+		default:
+			name, required := strings.CutSuffix(f, "!")
+			m.params = append(m.params, parameter{name, required})
 		}
-		name, required := strings.CutSuffix(f, "!")
-		params = append(params, parameter{name, required})
 	}
-	return params, extras
+	return m
 }
 
 // bind matches the arguments with the parameters, and complains as Python does.
@@ -44,11 +49,11 @@ func (d *Daemon) bind(m method, e *envelope) error {
 	if text := notIterable(e.params); text != "" {
 		return exceptionf("TypeError: %s argument after * must be an iterable, not %s", d.spelledOut(name), text)
 	}
-	if len(c.Args) > len(m.params) {
+	if len(c.Args) > len(m.params) && !m.rest {
 		return d.tooMany(m, c, name)
 	}
 	c.bound = map[string]json.RawMessage{}
-	for i, a := range c.Args {
+	for i, a := range c.Args[:min(len(c.Args), len(m.params))] {
 		c.bound[m.params[i].name] = a
 	}
 	for n, a := range c.Named {
@@ -138,8 +143,9 @@ func (c *Call) has(name string) bool {
 }
 
 // text is an argument as text: a string, or a number as it was written.
-func (c *Call) text(name string) string {
-	raw := c.bound[name]
+func (c *Call) text(name string) string { return textOf(c.bound[name]) }
+
+func textOf(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		return s

@@ -44,7 +44,10 @@ type Daemon struct {
 	wallets map[string]*wallet // loaded ones
 	order   []string           // their keys, in the order of loading
 	books   map[string]*book   // what is on disk, and the books of loaded diskless wallets
-	drafts  map[string]draft   // signed transactions that were not broadcast
+	drafts  map[string]*draft  // transactions that were not broadcast
+	granted map[place]holdings // what SetBalance has given
+	nodes   map[string]*node   // lightning, by wallet key
+	feeRate int64
 	turns   map[string]*turn
 	custom  map[string]MethodFunc
 	tokens  []Token
@@ -92,7 +95,10 @@ func NewDaemon(currency string, opts ...Option) (*Daemon, error) {
 		chain:   newChain(cfg.height),
 		wallets: map[string]*wallet{},
 		books:   map[string]*book{},
-		drafts:  map[string]draft{},
+		drafts:  map[string]*draft{},
+		granted: map[place]holdings{},
+		nodes:   map[string]*node{},
+		feeRate: c.startingFeeRate(),
 		turns:   map[string]*turn{},
 		custom:  map[string]MethodFunc{},
 		tokens:  mergeTokens(c.tokens, cfg.tokens),
@@ -126,6 +132,7 @@ func chooseCoin(currency string, cfg config) (coin, error) {
 	if cfg.decimals >= 0 {
 		c.decimals = cfg.decimals
 	}
+	c.lightning = c.lightning && !cfg.noLightning
 	return c, nil
 }
 
@@ -301,6 +308,7 @@ func (d *Daemon) forget() {
 	for key, w := range d.wallets {
 		if w.spec.Diskless {
 			delete(d.books, key)
+			delete(d.nodes, key)
 		}
 	}
 	d.wallets = map[string]*wallet{}

@@ -19,6 +19,20 @@
 // called. The clock (WithClock), the height (WithHeight), tokens (WithToken), the queue of
 // get_updates (WithPollingCap), a path prefix and TLS can be set.
 //
+// # Money that leaves
+//
+// SetBalance gives a wallet something to spend, or Send does. payto, paytomany, transfer, broadcast
+// and the steps between them work as on the daemon of the currency: nothing is sent before broadcast,
+// then the balance falls by amount and fee, get_transaction, the history and get_used_fee know the
+// transaction, and wallets of the same daemon that it pays get it with its events. Wallets need a seed
+// or a private key to sign; others give what is to be signed (Electrum), or are refused (account
+// daemons). SetFeeRate and WithTransactionSize make fees what a test needs. On TRX transactions are
+// objects, which must be followed by another object where arguments are positional.
+//
+// Lightning works between the wallets of one daemon: open_channel and AddChannel make channels, lnpay
+// pays invoices of other wallets, and Pay pays an invoice as a stranger does. WithoutLightning switches
+// it off.
+//
 // # Families
 //
 // BTC, LTC and GRS are of the family Electrum; BCH and XRG of ElectronCash; ETH, BNB, MATIC, TRX
@@ -45,7 +59,10 @@
 // token wallet holds the contract exactly as it was typed; two spellings of one address are two
 // wallets with an event each; a wallet whose contract cannot be loaded stays half loaded. On account
 // daemons the calls of one wallet run one after the other, also when the caller has hung up, and
-// list_requests with a flag fails.
+// list_requests with a flag fails. The read of a lightning invoice by get_request fails until it is
+// paid. XRG fails to read a request that has transactions, and sends no new_payment. The fee rate of
+// Electrum's payto must be a number, amounts must be text. BCH has no code of its own for too little
+// money, account daemons none for an unknown request.
 //
 // A websocket filter is compared with the key text: an object is accepted and matches nothing,
 // empty ones are ignored, the last one wins, JSON that is no object ends the connection. Frames are
@@ -60,11 +77,13 @@
 //
 // Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
 // RefuseUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend, BlackHole, DropPongs.
+// Exception is an error for FailMethod that gets its code from the daemon's own catalogue.
 //
 // # Limits
 //
 // Nothing is signed or validated: checksums are not looked at, addresses of keys that are no
-// address are made from a hash, lightning invoices cannot be paid, there are no reorganisations and
-// no fees. Bounds: 10 000 logged calls, 100 000 transactions, 50 000 requests per wallet; the oldest
-// go first.
+// address are made from a hash, raw transactions are random bytes that only this daemon can read,
+// lightning knows no routes and no fees, and there are no reorganisations. Bounds: 10 000 logged
+// calls, 100 000 transactions, 50 000 requests per wallet; the oldest go first. At 1 000 transactions
+// that wait for broadcast all of those are forgotten.
 package bitcarttest

@@ -2,6 +2,7 @@ package bitcarttest
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -9,13 +10,37 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// maxDrafts bounds the signed transactions that wait for broadcast.
+// maxDrafts bounds the transactions that wait for broadcast.
 const maxDrafts = 1000
 
-// draft is a signed transaction that nobody has sent yet.
+// defaultSize is the size of a transaction with one output to somebody else, in bytes.
+const defaultSize = 110
+
+// draft is a transaction that nobody has sent yet.
 type draft struct {
-	wallet, from, to, contract string
-	amount                     decimal.Decimal
+	wallet   *wallet
+	outputs  []output
+	contract string // of a token transfer
+	fee      decimal.Decimal
+	size     int
+	gas      int64
+	unsigned bool
+	body     json.RawMessage // TRX: what the transaction is about
+}
+
+// output is one recipient of a payment. amount is as the caller wrote it.
+type output struct {
+	to     string
+	amount json.RawMessage
+	value  decimal.Decimal
+}
+
+func (t *draft) total() decimal.Decimal {
+	sum := decimal.Zero
+	for _, o := range t.outputs {
+		sum = sum.Add(o.value)
+	}
+	return sum
 }
 
 func hexSum(text string) string {
@@ -31,116 +56,302 @@ func (d *Daemon) draftID(raw string) string {
 	return id
 }
 
-// keepDraft stores a draft and gives it the raw text that a real transaction would have.
-func (d *Daemon) keepDraft(t draft) string {
+// keepDraft stores a draft under a text of its own, which has the size of the real transaction: raw
+// bytes in hexadecimal, or, unsigned, a partially signed transaction in base64.
+func (d *Daemon) keepDraft(t *draft) string {
+	text := "0200000001" + randomHex(max(t.size, 16)-5)
+	if t.unsigned && d.coin.family == Electrum {
+		text = "cHNidP8B" + base64.StdEncoding.EncodeToString(randomBytes(max(t.size, 16)))
+	}
+	d.keepDraftAs(text, t)
+	return text
+}
+
+func (d *Daemon) keepDraftAs(name string, t *draft) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.drafts) >= maxDrafts {
 		clear(d.drafts)
 	}
-	raw := "0200000001" + randomHex(105)
-	d.drafts[raw] = t
-	return raw
+	d.drafts[name] = t
 }
 
-// payOut builds one transaction with one or more outputs.
+func (d *Daemon) draft(name string) *draft {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.drafts[name]
+}
+
+func enginePayTo(d *Daemon, c *Call) (any, error) {
+	return d.payOut(c, []output{{to: c.text("destination"), amount: c.bound["amount"]}})
+}
+
+func payToMany(d *Daemon, c *Call) (any, error) {
+	var rows [][2]json.RawMessage
+	if json.Unmarshal(c.bound["outputs"], &rows) != nil || len(rows) == 0 {
+		return nil, exception("ValueError: not enough values to unpack (expected 2)")
+	}
+	outputs := make([]output, len(rows))
+	for i, row := range rows {
+		var to string
+		_ = json.Unmarshal(row[0], &to) // what is no text is no address
+		outputs[i] = output{to: to, amount: row[1]}
+	}
+	return d.payOut(c, outputs)
+}
+
+// payOut builds one transaction with one or more outputs. Nothing is sent.
 func (d *Daemon) payOut(c *Call, outputs []output) (any, error) {
-	if err := d.checkFees(c); err != nil {
+	t := &draft{wallet: c.wallet, outputs: outputs, size: d.cfg.txSize + outputSize*(len(outputs)-1)}
+	t.unsigned = c.flag("unsigned") || !d.signs(c.wallet.spec)
+	var err error
+	if t.fee, err = d.chosenFee(c, t.size); err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	confirmed, unconfirmed := d.holdings(c.wallet, "")
-	d.mu.Unlock()
-	available, total := confirmed.Add(unconfirmed), decimal.Zero
-	for _, o := range outputs {
-		amount, err := d.outputAmount(o, available)
-		if err != nil {
-			return nil, err
-		}
-		total = total.Add(amount)
+	if err := d.fund(t); err != nil {
+		return nil, err
 	}
-	if total.GreaterThan(available) || !total.IsPositive() {
-		if d.coin.family == ElectronCash {
-			return nil, exception("electroncash.util.NotEnoughFunds")
-		}
-		return nil, exception("electrum.util.NotEnoughFunds: Insufficient funds")
+	text := d.keepDraft(t)
+	if c.flag("addtransaction") {
+		d.keepLocal(text, t)
 	}
-	return d.keepDraft(draft{wallet: c.wallet.key, from: c.wallet.address, to: outputs[0].to, amount: total}), nil
+	return text, nil
 }
 
-// checkFees is a trap of Electrum: unlike amounts, a fee rate must be a number.
-func (d *Daemon) checkFees(c *Call) error {
-	switch {
-	case c.has("fee") && c.has("feerate"):
-		return exception("Exception: Cannot specify both 'fee' and 'feerate' at the same time!")
-	case c.has("feerate") && d.coin.family == Electrum && c.bound["feerate"][0] == '"':
-		return exception("decimal.InvalidOperation: [<class 'decimal.InvalidOperation'>]")
+// errPoor is what engines say to who wants to spend more than there is.
+func (d *Daemon) errPoor() error {
+	if d.coin.family == ElectronCash {
+		return exception("electroncash.util.NotEnoughFunds")
+	}
+	return exception("electrum.util.NotEnoughFunds: Insufficient funds")
+}
+
+// fund fills the values of the outputs in: "!" is everything that is left.
+func (d *Daemon) fund(t *draft) error {
+	d.mu.Lock()
+	available := d.free(t.wallet).Sub(t.fee)
+	d.mu.Unlock()
+	var rest *output
+	for i := range t.outputs {
+		o := &t.outputs[i]
+		switch {
+		case !d.coin.validAddress(o.to):
+			return d.errAddress(o.to)
+		case string(o.amount) == `"!"`:
+			rest = o
+			continue
+		}
+		var err error
+		if o.value, err = parseDecimal(o.amount); err != nil {
+			return err
+		}
+		o.value = rounded(o.value, d.coin.decimals)
+		if !o.value.IsPositive() {
+			return d.errPoor()
+		}
+	}
+	left := available.Sub(t.total())
+	if rest != nil {
+		rest.value = left
+	}
+	if left.IsNegative() || rest != nil && left.IsZero() {
+		return d.errPoor()
 	}
 	return nil
 }
 
-func (d *Daemon) outputAmount(o output, available decimal.Decimal) (decimal.Decimal, error) {
-	if !d.coin.validAddress(o.to) {
-		if d.coin.family == ElectronCash {
-			return available, exceptionf("Exception: Invalid address %s", o.to)
-		}
-		return available, exceptionf("Exception: Invalid Bitcoin address or alias: %s", o.to)
+// free are the coins of a wallet that no transaction of its own holds already. The caller holds mu.
+func (d *Daemon) free(w *wallet) decimal.Decimal {
+	sum := d.holdings(d.placeOf(w).coins(), "").spendable()
+	for _, t := range w.book.local {
+		sum = sum.Sub(t.total()).Sub(t.fee)
 	}
-	if string(o.amount) == `"!"` {
-		return available, nil
-	}
-	return parseDecimal(o.amount)
+	return sum
 }
 
-// broadcast sends a draft. Text that is none gets a hash all the same, without any effect.
-func broadcast(d *Daemon, c *Call) (any, error) {
-	text := c.text("tx")
-	var fields struct{ ID string }
-	if strings.HasPrefix(text, "{") && json.Unmarshal(c.bound["tx"], &fields) == nil {
-		return d.coin.newTxID(), nil
+func (d *Daemon) errAddress(address string) error {
+	if d.coin.family == ElectronCash {
+		return exceptionf("Exception: Invalid address %s", address)
 	}
-	return d.send(text)
+	return exceptionf("Exception: Invalid Bitcoin address or alias: %s", address)
 }
 
-func (d *Daemon) send(text string) (any, error) {
-	text = strings.TrimPrefix(text, "0x")
-	if _, err := hex.DecodeString(text); err != nil || text == "" {
-		return nil, exception("Exception: Invalid transaction")
-	}
-	id := d.draftID(text)
+// keepLocal puts a transaction into its wallet's history before anybody has sent it, which keeps its
+// coins from the next one. It is false when another one has them.
+func (d *Daemon) keepLocal(text string, t *draft) bool {
 	d.mu.Lock()
-	t, ok := d.drafts[text]
-	delete(d.drafts, text)
-	w := d.wallets[t.wallet]
-	d.mu.Unlock()
-	if ok && w != nil {
-		d.spend(w, t, id)
+	defer d.mu.Unlock()
+	id, book := d.draftID(text), t.wallet.book
+	if book.local[id] != nil {
+		return true
 	}
-	return id, nil
-}
-
-// spend puts an outgoing transaction on the chain, with the event that its wallet gets.
-func (d *Daemon) spend(w *wallet, t draft, id string) {
-	made := &transaction{
-		id: id, xpub: w.spec.Xpub, from: t.from, to: t.to, contract: t.contract, amount: t.amount,
-		outgoing: true, created: d.cfg.now(), parent: randomHex(32), script: randomHex(20),
+	if len(book.local) >= maxDrafts || d.free(t.wallet).LessThan(t.total().Add(t.fee)) {
+		return false
 	}
-	d.events.Lock()
-	defer d.events.Unlock()
-	if d.coin.detectsBySender() {
-		d.advance(1)
-		made.height = d.Height()
-		d.blockEvent(made.height)
-	}
-	d.include(made)
-	if d.coin.family != Account {
-		d.notify(w.key, d.transactionEvent(w, made))
-	}
+	book.local[id] = t
+	return true
 }
 
 func addTransaction(d *Daemon, c *Call) (any, error) {
-	if d.coin.family == ElectronCash {
-		return nil, nil
+	text := rawText(c.bound["tx"])
+	kept := true
+	if t := d.draft(text); t != nil && t.contract == "" {
+		kept = d.keepLocal(text, t)
 	}
-	return d.draftID(c.text("tx")), nil
+	switch {
+	case d.coin.family == ElectronCash:
+		return nil, nil
+	case !kept:
+		return false, nil
+	}
+	return d.draftID(text), nil
+}
+
+// rawText is a transaction as text, or the hex member of Electron Cash's object.
+func rawText(raw json.RawMessage) string {
+	var o struct{ Hex string }
+	if len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, &o) == nil {
+		return o.Hex
+	}
+	return textOf(raw)
+}
+
+func removeLocal(d *Daemon, c *Call) (any, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(c.wallet.book.local, c.text("txid"))
+	return nil, nil
+}
+
+// engineBroadcast sends a draft. Hexadecimal that is none gets a hash all the same, without any
+// effect.
+func engineBroadcast(d *Daemon, c *Call) (any, error) {
+	text := rawText(c.bound["tx"])
+	t := d.draft(text)
+	if t != nil && t.unsigned {
+		return nil, exception("Exception: Transaction is not complete")
+	}
+	if _, err := hex.DecodeString(text); err != nil || text == "" {
+		return nil, errNoTransaction
+	}
+	id := d.draftID(text)
+	d.send(t, text, id)
+	return id, nil
+}
+
+// send spends a draft, once.
+func (d *Daemon) send(t *draft, name, id string) {
+	if t == nil || t.wallet == nil {
+		return
+	}
+	d.mu.Lock()
+	_, waiting := d.drafts[name]
+	delete(d.drafts, name)
+	delete(t.wallet.book.local, id)
+	d.mu.Unlock()
+	if waiting {
+		d.spend(t, id)
+	}
+}
+
+// spend puts an outgoing transaction on the chain, with the events that its wallet and the wallets
+// of its recipients get.
+func (d *Daemon) spend(t *draft, id string) {
+	d.events.Lock()
+	defer d.events.Unlock()
+	made := d.outgoing(t, id)
+	received := d.incoming(made)
+	if d.coin.detectsBySender() {
+		d.advance(1)
+		height := d.Height()
+		d.blockEvent(height)
+		made.height = height
+		d.include(made)
+		for _, r := range received {
+			r.height = height
+			d.include(r)
+			d.credited(r)
+		}
+		return
+	}
+	d.include(made)
+	d.tell(t.wallet, d.transactionEvent(t.wallet, made))
+	for _, r := range received {
+		d.include(r)
+		d.pooled(r)
+	}
+}
+
+// tell notifies a wallet, if it is loaded.
+func (d *Daemon) tell(w *wallet, u update) {
+	d.mu.Lock()
+	loaded := d.wallets[w.key] == w
+	d.mu.Unlock()
+	if loaded {
+		d.notify(w.key, u)
+	}
+}
+
+func (d *Daemon) outgoing(t *draft, id string) *transaction {
+	d.mu.Lock()
+	kept := d.holdings(d.placeOf(t.wallet).coins(), "").spendable().Sub(t.fee)
+	d.mu.Unlock()
+	if t.contract == "" {
+		kept = kept.Sub(t.total())
+	}
+	return &transaction{
+		changeTo: d.coin.newAddress(), kept: decimal.Max(kept, decimal.Zero),
+		id: id, xpub: t.wallet.spec.Xpub, from: t.wallet.address, to: t.outputs[0].to, contract: t.contract,
+		amount: t.total(), fee: t.fee, outputs: t.outputs, gas: t.gas, body: t.body, outgoing: true,
+		created: d.cfg.now(), parent: randomHex(32), script: randomHex(20),
+	}
+}
+
+// incoming are the parts of a payment that go to wallets and requests of this daemon.
+func (d *Daemon) incoming(sent *transaction) []*transaction {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*transaction
+	for _, o := range sent.outputs {
+		if xpub, ours := d.ownerOf(o.to); ours {
+			part := *sent
+			part.outgoing, part.outputs, part.fee = false, nil, decimal.Zero
+			part.xpub, part.to, part.amount = xpub, d.coin.normalized(o.to), o.value
+			out = append(out, &part)
+		}
+	}
+	return out
+}
+
+// ownerOf finds the wallet key behind a receiving address. The caller holds mu.
+func (d *Daemon) ownerOf(address string) (xpub string, ours bool) {
+	for _, key := range d.order {
+		w := d.wallets[key]
+		if w.book.byAddress(address) != nil || d.coin.family == Account && d.sameAddress(w.address, address) {
+			return w.spec.Xpub, true
+		}
+	}
+	return "", false
+}
+
+// engineSign answers text on Electrum, an object on Electron Cash. What the wallet cannot sign stays
+// as it is.
+func engineSign(d *Daemon, c *Call) (any, error) {
+	text := rawText(c.bound["tx"])
+	complete := true
+	if t := d.draft(text); t != nil && t.unsigned {
+		if complete = d.signs(c.wallet.spec); complete {
+			signed := *t
+			signed.unsigned = false
+			text = d.keepDraft(&signed)
+		}
+	}
+	if d.coin.family == ElectronCash {
+		return cashObject(text, complete), nil
+	}
+	return text, nil
+}
+
+func cashObject(text string, complete bool) object {
+	return object{{"hex", text}, {"complete", complete}, {"final", complete}}
 }

@@ -22,8 +22,9 @@ func TestPaymentEvents(t *testing.T) {
 	}{
 		{"LTC", []string{"new_payment", "new_transaction"}, []string{"new_payment", "new_transaction"},
 			[]string{"new_block", "new_payment", "verified_tx", "new_payment", "verified_tx"}, []int{0, 7, 7, 3}},
-		{"XRG", []string{"new_payment", "new_transaction"}, []string{"new_payment", "new_transaction"},
+		{"BCH", []string{"new_payment", "new_transaction"}, []string{"new_payment", "new_transaction"},
 			[]string{"new_block", "new_payment", "verified_tx", "new_payment", "verified_tx"}, []int{0, 7, 7, 3}},
+		{"XRG", []string{"new_transaction"}, []string{"new_transaction"}, []string{"new_block", "verified_tx", "verified_tx"}, nil},
 		{"BNB", []string{"new_block", "new_transaction", "new_payment"}, []string{"new_block", "new_transaction", "new_payment"},
 			[]string{"new_block"}, []int{0, 3}},
 		{"TRX", []string{"new_block", "new_transaction", "new_payment"}, []string{"new_block", "new_transaction", "new_payment"},
@@ -295,7 +296,7 @@ func TestLightningInvoices(t *testing.T) {
 
 func TestPayouts(t *testing.T) {
 	d := newDaemon(t, "BTC")
-	w := d.NewWallet()
+	const w = seedWallet
 	require.NoError(t, d.Load(w))
 	_, err := d.Send(w, bitcarttest.Transfer{Amount: "1", Mined: true})
 	require.NoError(t, err)
@@ -306,17 +307,21 @@ func TestPayouts(t *testing.T) {
 	code, _ = fails(t, d, "payto", []any{"nowhere", "0.1", named{"xpub": w}})
 	require.Equal(t, -32004, code)
 	var raw, id string
+	var size int64
 	rpc(t, d, "paytomany", []any{[][]string{{d.NewAddress(), "0.25"}, {d.NewAddress(), "0.15"}}, named{"feerate": 5, "xpub": w}}, &raw)
+	rpc(t, d, "get_tx_size", []any{raw}, &size)
+	require.EqualValues(t, 144, size)
 	rpc(t, d, "broadcast", []any{raw, named{"xpub": w}}, &id)
 	d.Mine(1)
 	var balance map[string]string
 	rpc(t, d, "getbalance", named{"xpub": w}, &balance)
-	require.Equal(t, map[string]string{"confirmed": "0.6"}, balance)
+	require.Equal(t, map[string]string{"confirmed": "0.5999928"}, balance, "144 bytes at 5 satoshis are gone too")
 	var history []map[string]any
 	rpc(t, d, "onchain_history", named{"xpub": w}, &history)
 	require.Len(t, history, 2)
 	require.Equal(t, id, history[1]["txid"])
 	require.Equal(t, false, history[1]["incoming"])
+	require.EqualValues(t, 720, history[1]["fee_sat"])
 }
 
 func TestRequestLists(t *testing.T) {

@@ -36,7 +36,10 @@ type coin struct {
 	version   string // answer of the version method
 	lightning bool
 	traces    bool // getinfo has trace_enabled
-	tokens    []Token
+	// losesPayments: the daemon fails to build new_payment, and to read a request that has
+	// transactions.
+	losesPayments bool
+	tokens        []Token
 }
 
 // Token is a contract that the daemon knows.
@@ -51,7 +54,7 @@ var coins = []coin{
 	{symbol: "LTC", family: Electrum, decimals: 8, unitKey: "amount_sat", scheme: "litecoin", addrHead: "ltc1q", version: "4.6.0", lightning: true},
 	{symbol: "GRS", family: Electrum, decimals: 8, unitKey: "amount_sat", scheme: "groestlcoin", addrHead: "grs1q", version: "4.6.0", lightning: true},
 	{symbol: "BCH", family: ElectronCash, decimals: 8, unitKey: "amount", scheme: "bitcoincash", addrHead: "q", version: "4.4.0"},
-	{symbol: "XRG", family: ElectronCash, decimals: 8, unitKey: "amount", scheme: "ergon", addrHead: "q", version: "4.4.0"},
+	{symbol: "XRG", family: ElectronCash, decimals: 8, unitKey: "amount", scheme: "ergon", addrHead: "q", version: "4.4.0", losesPayments: true},
 	{symbol: "ETH", family: Account, style: styleEVM, decimals: 18, unitKey: "amount_wei", scheme: "ethereum", version: specVersion, traces: true, tokens: []Token{
 		{"USDT", "0xdAC17F958D2ee523a2206206994597C13D831ec7", 6},
 		{"USDC", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", 6},

@@ -112,8 +112,8 @@ type failing struct {
 
 // FailMethod makes the next n calls of a method fail before anything has been done; "" means every
 // method, n < 0 means until further notice, n = 0 ends it. err is an *Error for a JSON-RPC error, an
-// *HTTPError for an answer in the style of a proxy, ErrReset for a broken connection; any other
-// error becomes -32603.
+// *HTTPError for an answer in the style of a proxy, ErrReset for a broken connection, an Exception
+// for what the daemon's catalogue has a code for; any other error becomes -32603.
 func (f *Faults) FailMethod(method string, n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,6 +15,9 @@ import (
 
 const patience = 5 * time.Second
 
+// seedWallet is a wallet that can sign, of every currency but XMR.
+const seedWallet = "test test test test test test test test test test test junk"
+
 func newDaemon(t *testing.T, currency string, opts ...bitcarttest.Option) *bitcarttest.Daemon {
 	t.Helper()
 	d, err := bitcarttest.NewDaemon(currency, opts...)

@@ -165,3 +165,54 @@ func FuzzRegister(f *testing.F) {
 		}
 	})
 }
+
+// Whatever is given for a transaction, the methods that take one must answer, and must never make
+// money: what they keep is not worth less than nothing.
+func FuzzTransactions(f *testing.F) {
+	for _, s := range []string{
+		`"0200"`, `"cHNidP8B"`, `{"hex": "00"}`, `{"to": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", "value": 1, "gas": 2, "gasPrice": 3}`,
+		`{"txID": "x", "raw_data": {}, "signature": ["a"]}`, `"{\"txID\": 5}"`, `5`, `null`, `[]`, `{"gas": 1e99, "gasPrice": "1e99"}`,
+		`{"to": "0xdAC17F958D2ee523a2206206994597C13D831ec7", "data": "0xa9059cbb", "value": 0, "gas": 1, "gasPrice": 1}`,
+	} {
+		f.Add([]byte(s))
+	}
+	calls := []func(*Daemon, *Call) (any, error){
+		accountSign, accountDefaultFee, accountSize, accountHash, defaultGas, accountBroadcast, accountPayTo,
+		engineSize, engineSign, addTransaction, engineDefaultFee, engineBroadcast, getTxHash, enginePayTo, payToMany,
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !json.Valid(data) {
+			return
+		}
+		for _, symbol := range []string{"BTC", "BCH", "ETH", "TRX"} {
+			d, w := offline(symbol)
+			for _, call := range calls {
+				c := &Call{wallet: w, bound: map[string]json.RawMessage{}}
+				for _, name := range strings.Fields("tx raw_tx tx_data outputs amount fee feerate gas gas_price") {
+					c.bound[name] = data
+				}
+				delete(c.bound, []string{"fee", "feerate"}[len(data)%2])
+				c.bound["destination"] = []byte(`"` + d.coin.newAddress() + `"`)
+				answer, err := call(d, c)
+				require.True(t, err == nil || answer == nil)
+			}
+			for _, kept := range d.drafts {
+				require.False(t, kept.total().IsNegative())
+				require.False(t, kept.fee.IsNegative())
+			}
+		}
+	})
+}
+
+// offline is a daemon that does not listen, with a wallet that can sign.
+func offline(symbol string) (*Daemon, *wallet) {
+	c, _ := lookupCoin(symbol)
+	d := &Daemon{
+		cfg: defaultConfig(), coin: c, spec: specOf(c), changed: make(chan struct{}), chain: newChain(1), wallets: map[string]*wallet{},
+		drafts: map[string]*draft{}, granted: map[place]holdings{}, nodes: map[string]*node{}, feeRate: c.startingFeeRate(), tokens: c.tokens,
+	}
+	spec := walletSpec{Xpub: newSeed(12)}
+	w := &wallet{key: spec.Xpub, spec: spec, address: c.addressOf(spec), book: newBook()}
+	d.granted[d.placeOf(w)] = holdings{confirmed: decimal.NewFromInt(10)}
+	return d, w
+}

@@ -22,27 +22,41 @@ func methodsOf(c coin) map[string]method {
 	table := map[string]method{}
 	add := func(entries []entry, wallet, own bool) {
 		for _, e := range entries {
-			params, extras := signature(e.params)
+			m := signature(e.params)
+			m.wallet, m.own, m.call = wallet, own, e.call
 			for _, name := range strings.Fields(e.names) {
-				table[name] = method{params: params, extras: extras, wallet: wallet, own: own, call: e.call}
+				table[name] = m
 			}
 		}
 	}
 	add(inherited, false, false)
 	add(everywhere, false, true)
 	if c.family == Account {
+		add(transactions, false, true)
 		add(accountMethods, false, true)
 		add(accountWalletMethods, true, true)
+		if c.style != styleMonero {
+			add(contractMethods, false, true)
+			add(contractWalletMethods, true, true)
+		}
+		if c.style == styleEVM {
+			add(evmMethods, false, true)
+		}
 		refuse(table, c)
 		return table
 	}
 	add(engineMethods, false, false)
+	add(engineOpenMethods, false, true)
 	add(engineWalletMethods, true, false)
 	add(engineOwnMethods, true, true)
 	if c.family == Electrum {
+		add(electrumTransactions, false, true)
 		add(electrumMethods, true, false)
+		add(lightningMethods, true, false)
 	} else {
+		add(transactions, false, true)
 		add(cashMethods, true, false)
+		add(cashOwnMethods, true, true)
 	}
 	return table
 }
@@ -56,9 +70,7 @@ var inherited = []entry{
 	{"getconfig", "key!", getConfig},
 	{"setconfig", "key! value!", setConfig},
 	{"is_synchronized", "", func(*Daemon, *Call) (any, error) { return true, nil }},
-	{"make_seed", "nbits full_info **", makeSeed},
 	{"getfeerate", "", getFeeRate},
-	{"broadcast", "tx!", broadcast},
 }
 
 // everywhere are methods without a wallet that every daemon itself has.
@@ -69,17 +81,17 @@ var everywhere = []entry{
 	{"normalizeaddress", "address!", normalizeAddress},
 	{"validatecontract", "address!", validateContract},
 	{"get_tokens", "", getTokens},
-	{"getabi", "", func(*Daemon, *Call) (any, error) { return []any{}, nil }},
+	{"getabi", "", getABI},
 	{"close_wallet", "key", closeWallet},
-	{"get_transaction gettransaction", "tx! use_spv", getTransaction},
 	{"modifypaymenturl", "url! amount! divisibility", modifyPaymentURL},
-	{"recommended_fee", "target_blocks!", recommendedFee},
-	{"get_default_fee", "tx!", getDefaultFee},
-	{"get_used_fee", "tx_hash!", getUsedFee},
-	{"get_tx_hash", "tx!", getTxHash},
-	{"get_tx_size", "tx!", getTxSize},
-	{"readcontract", "address! function! **", readContract},
+	{"recommended_fee", "target!", recommendedFee},
 }
+
+// Electrum daemons have a parameter more, and another name for the first.
+var (
+	transactions         = []entry{{"get_transaction gettransaction", "tx!", getTransaction}}
+	electrumTransactions = []entry{{"get_transaction", "tx_hash! use_spv", getTransaction}}
+)
 
 func version(d *Daemon, _ *Call) (any, error) { return d.coin.version, nil }
 
@@ -94,6 +106,9 @@ func help(d *Daemon, c *Call) (any, error) {
 	var names []string
 	for _, p := range m.params {
 		names = append(names, p.name)
+	}
+	if m.rest {
+		names = append(names, "*args")
 	}
 	if m.extras {
 		names = append(names, "**kwargs")
@@ -112,7 +127,7 @@ func getInfo(d *Daemon, _ *Call) (any, error) {
 		return object{
 			{"network", "mainnet"}, {"path", d.path()}, {"server", "127.0.0.1"}, {"blockchain_height", height},
 			{"server_height", height}, {"spv_nodes", 1}, {"connected", true}, {"auto_connect", false},
-			{"version", d.coin.version}, {"fee_estimates", object{{"25", 20000}, {"10", 20000}, {"5", 20000}, {"2", 20000}}},
+			{"version", d.coin.version}, {"fee_estimates", d.estimates()},
 			{"synchronized", true}, {"total_wallets", loaded},
 		}, nil
 	case ElectronCash:
@@ -123,12 +138,12 @@ func getInfo(d *Daemon, _ *Call) (any, error) {
 		return object{
 			{"path", d.path()}, {"server", "127.0.0.1"}, {"blockchain_height", height}, {"server_height", height},
 			{"spv_nodes", 1}, {"connected", true}, {"auto_connect", false}, {"version", d.coin.version},
-			{"default_wallet", d.path() + "/wallets/default_wallet"}, {"wallets", opened}, {"fee_per_kb", 1000},
+			{"default_wallet", d.path() + "/wallets/default_wallet"}, {"wallets", opened}, {"fee_per_kb", d.feeRate * 1000},
 			{"synchronized", true}, {"total_wallets", loaded},
 		}, nil
 	}
 	o := object{
-		{"blockchain_height", height}, {"connected", true}, {"gas_price", gasPrice}, {"path", d.path()},
+		{"blockchain_height", height}, {"connected", true}, {"gas_price", d.feeRate}, {"path", d.path()},
 		{"server", "inmemory://"}, {"server_height", height}, {"spv_nodes", 0}, {"synchronized", true},
 		{"total_wallets", loaded}, {"version", d.coin.version},
 	}
@@ -136,6 +151,15 @@ func getInfo(d *Daemon, _ *Call) (any, error) {
 		o = slices.Insert(o, 8, member{"trace_enabled", false})
 	}
 	return o, nil
+}
+
+// estimates are satoshis per 1000 bytes, by the number of blocks to wait. The caller holds mu.
+func (d *Daemon) estimates() object {
+	o := object{}
+	for _, blocks := range []string{"25", "10", "5", "2"} {
+		o = append(o, member{blocks, d.feeRate * 1000})
+	}
+	return o
 }
 
 // listWallets leaves out what is not on disk.
@@ -168,47 +192,6 @@ func normalizeAddress(d *Daemon, c *Call) (any, error) {
 		return nil, exceptionf("ValueError: Unknown format '%s', attempted to normalize to '0x...'", address)
 	}
 	return d.coin.normalized(address), nil
-}
-
-func validateContract(d *Daemon, c *Call) (any, error) {
-	switch {
-	case d.coin.family == ElectronCash:
-		return len(c.text("address")) == 64, nil
-	case d.coin.family == Electrum:
-		return false, nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.token(c.text("address")) != nil, nil
-}
-
-func getTokens(d *Daemon, _ *Call) (any, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := object{}
-	for _, t := range d.tokens {
-		out = append(out, member{t.Symbol, t.Contract})
-	}
-	return out, nil
-}
-
-func readContract(d *Daemon, c *Call) (any, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t := d.token(c.text("address"))
-	if t == nil {
-		return nil, exception("Exception: Invalid contract address or non-ERC20 token")
-	}
-	switch function := c.text("function"); function {
-	case "symbol", "name":
-		return t.Symbol, nil
-	case "decimals":
-		return t.Decimals, nil
-	case "balanceOf":
-		return 0, nil
-	default:
-		return nil, exceptionf("Exception: Contract ABI is missing %s function", function)
-	}
 }
 
 // closeWallet takes a key, or closes the wallet of the call.
@@ -248,7 +231,8 @@ func setConfig(d *Daemon, c *Call) (any, error) {
 	if d.coin.family == Electrum && !slices.Contains(settings, key) {
 		return nil, exceptionf(`KeyError: "No ConfigVar with key='%s'"`, key)
 	}
-	if len(d.config) < 1000 || d.config[key] != nil {
+	running := d.coin.family == Account && strings.HasPrefix(key, "env_") // a setting of the process, which is not kept
+	if !running && (len(d.config) < 1000 || d.config[key] != nil) {
 		d.config[key] = c.bound["value"]
 	}
 	if d.coin.family == Electrum {
@@ -260,8 +244,8 @@ func setConfig(d *Daemon, c *Call) (any, error) {
 var seedWords = strings.Fields(`amber beacon cactus dolphin ember falcon garden harbor island jungle kettle lantern
 	meadow nectar orchid pebble quartz ribbon saddle timber umbrella velvet walnut yellow`)
 
-func newSeed() string {
-	words := make([]string, 12)
+func newSeed(n int) string {
+	words := make([]string, n)
 	for i, b := range randomBytes(len(words)) {
 		words[i] = seedWords[int(b)%len(seedWords)]
 	}
@@ -269,11 +253,18 @@ func newSeed() string {
 }
 
 func makeSeed(d *Daemon, c *Call) (any, error) {
-	seed := newSeed()
-	if d.coin.family != Account || !c.flag("full_info") {
+	if d.coin.style == styleMonero {
+		return newSeed(25), nil
+	}
+	seed := newSeed(12)
+	if !c.flag("full_info") {
 		return seed, nil
 	}
-	return object{{"seed", seed}, {"private_key", "0x" + randomHex(32)}, {"address", d.coin.addressOf(walletSpec{Xpub: seed})}}, nil
+	key := randomHex(32)
+	if d.coin.style == styleEVM {
+		key = "0x" + key
+	}
+	return object{{"seed", seed}, {"private_key", key}, {"address", d.coin.addressOf(walletSpec{Xpub: seed})}}, nil
 }
 
 // modifyPaymentURL swaps the amount of a payment URI.
@@ -315,51 +306,7 @@ func setQuery(uri, name, value string) string {
 	return base + "?" + strings.Join(append(parts, name+"="+value), "&")
 }
 
-const gasPrice = 20_000_000_000
-
-func recommendedFee(d *Daemon, _ *Call) (any, error) {
-	if d.coin.family == Electrum {
-		return 30000, nil
-	}
-	return 0, nil
-}
-
-func getFeeRate(d *Daemon, _ *Call) (any, error) {
-	switch d.coin.family {
-	case Electrum:
-		return object{{"policy", "eta:2"}, {"description", "Within 2 blocks"}, {"sat/kvB", 20000}, {"tooltip", "20. sat/vbyte"}}, nil
-	case ElectronCash:
-		return 1000, nil
-	}
-	return gasPrice, nil
-}
-
-func getDefaultFee(d *Daemon, c *Call) (any, error) {
-	switch {
-	case d.coin.family == Account && d.coin.style == styleTron:
-		return "1.100000", nil
-	case d.coin.family == Account:
-		return fixed(decimal.NewFromInt(21000*gasPrice).Shift(-18), d.coin.decimals), nil
-	}
-	size := decimal.NewFromInt(int64(len(c.text("tx")) / 2))
-	if n, err := parseDecimal(c.bound["tx"]); err == nil {
-		size = n
-	}
-	return fixed(size.Mul(decimal.NewFromInt(20)).Shift(-8), 8), nil
-}
-
-func getUsedFee(d *Daemon, c *Call) (any, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.chain.txs[c.text("tx_hash")] == nil {
-		return nil, nil
-	}
-	return fixed(decimal.New(1, -5), d.coin.decimals), nil
-}
-
-func getTxHash(d *Daemon, c *Call) (any, error) { return d.draftID(c.text("tx")), nil }
-
-func getTxSize(_ *Daemon, c *Call) (any, error) { return len(c.text("tx")) / 2, nil }
+func getTxHash(d *Daemon, c *Call) (any, error) { return d.draftID(rawText(c.bound["raw_tx"])), nil }
 
 // raw keeps a number of any size as it is.
 func raw(v decimal.Decimal) json.RawMessage { return json.RawMessage(v.String()) }

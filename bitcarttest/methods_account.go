@@ -3,23 +3,28 @@ package bitcarttest
 import (
 	"encoding/json"
 	"strings"
-
-	"github.com/shopspring/decimal"
 )
 
+// accountMethods need no wallet.
 var accountMethods = []entry{
 	{"batch_load", "wallets! background", batchLoad},
-	{"rescan_blocks", "start! end", rescanBlocks},
+	{"rescan_blocks", "start_block! end_block", rescanBlocks},
 	{"debuglocks", "", debugLocks},
-	{"get_tx_status", "tx!", getTransaction},
+	{"get_tx_status", "tx!", accountTxStatus},
 	{"getaddressbalance getaddressbalance_wallet", "address!", addressBalance},
-	{"getaddressbalance_contract", "address! contract!", contractBalance},
-	{"get_default_gas", "tx!", func(*Daemon, *Call) (any, error) { return 21000, nil }},
-	{"getnonce", "address!", func(*Daemon, *Call) (any, error) { return 0, nil }},
+	{"get_default_gas", "tx!", defaultGas},
+	{"getnonce", "address! pending", getNonce},
 	{"get_key_info", "key!", keyInfo},
 	{"list_peers", "", func(*Daemon, *Call) (any, error) { return []any{}, nil }},
+	{"make_seed", "nbits language full_info", makeSeed},
+	{"broadcast", "tx!", accountBroadcast},
+	{"get_default_fee", "tx!", accountDefaultFee},
+	{"get_used_fee", "tx_hash!", usedFee},
+	{"get_tx_size", "tx_data!", accountSize},
+	{"get_tx_hash", "tx_data!", accountHash},
 }
 
+// accountWalletMethods need a wallet.
 var accountWalletMethods = []entry{
 	{"getbalance", "", accountBalance},
 	{"add_request add_invoice", "amount! memo expiration force payment_address", addRequest},
@@ -30,7 +35,7 @@ var accountWalletMethods = []entry{
 	{"setrequestaddress", "key! address!", setRequestAddress},
 	{"get_updates", "", getUpdates},
 	{"getaddress getunusedaddress", "", func(_ *Daemon, c *Call) (any, error) { return c.wallet.address, nil }},
-	{"getpubkeys", "", func(_ *Daemon, c *Call) (any, error) { return c.wallet.spec.Xpub, nil }},
+	{"getpubkeys", "", accountPublicKey},
 	{"listaddresses", "balance **", listAddresses},
 	{"ismine", "address!", func(_ *Daemon, c *Call) (any, error) {
 		return strings.EqualFold(c.text("address"), c.wallet.address), nil
@@ -38,9 +43,20 @@ var accountWalletMethods = []entry{
 	{"getprivatekeys", "", privateKeys},
 	{"getseed", "", seedOf},
 	{"payto", "destination! amount! fee feerate gas unsigned nonce gas_price speed_multiplier src_address private_key", accountPayTo},
-	{"transfer", "address! to! value! gas unsigned nonce gas_price speed_multiplier private_key", tokenTransfer},
-	{"signtransaction", "tx! private_key", signTransaction},
+	{"signtransaction", "tx! private_key", accountSign},
 }
+
+// contractMethods and contractWalletMethods exist where there are token contracts.
+var (
+	contractMethods = []entry{
+		{"readcontract", "address! function! * **", readContract},
+		{"getaddressbalance_contract", "address! contract!", contractBalance},
+	}
+	contractWalletMethods = []entry{
+		{"transfer", "address! to! value! gas unsigned nonce gas_price speed_multiplier fee private_key", tokenTransfer},
+	}
+	evmMethods = []entry{{"add_peer", "url!", func(*Daemon, *Call) (any, error) { return nil, nil }}}
+)
 
 const noSuchKeys = "As we use only one address per wallet, address keys are used, but not the xprv/xpub"
 
@@ -79,14 +95,14 @@ func batchLoad(d *Daemon, c *Call) (any, error) {
 	return true, nil
 }
 
-// rescanBlocks looks at blocks again: new_block and new_transaction come a second time, new_payment
-// for what was not credited yet.
+// rescanBlocks looks at blocks again, at one when no end is given: new_block and new_transaction
+// come a second time, new_payment for what was not credited yet.
 func rescanBlocks(d *Daemon, c *Call) (any, error) {
-	start, err := c.number("start", 0)
+	start, err := c.number("start_block", 0)
 	if err != nil {
 		return nil, err
 	}
-	end, err := c.number("end", d.Height())
+	end, err := c.number("end_block", start)
 	if err != nil {
 		return nil, err
 	}
@@ -124,60 +140,37 @@ func debugLocks(d *Daemon, _ *Call) (any, error) {
 	return object{{"locked_wallets", locked}, {"total_locks", len(locked)}}, nil
 }
 
-// balanceOf sums the mined transactions of an address. The caller holds mu.
-func (d *Daemon) balanceOf(address, contract string) decimal.Decimal {
-	sum := decimal.Zero
-	for _, t := range d.chain.order {
-		if t.height > 0 && t.contract == contract && strings.EqualFold(t.to, address) && !t.outgoing {
-			sum = sum.Add(t.amount)
-		}
-		if t.height > 0 && t.contract == contract && strings.EqualFold(t.from, address) && t.outgoing {
-			sum = sum.Sub(t.amount)
-		}
-	}
-	return sum
-}
-
-// balance is the text of a wallet's balance. XMR's is always zero: a view key sees no spending.
-func (d *Daemon) balance(w *wallet) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	contract := ""
-	if w.token != nil {
-		contract = w.token.Contract
-	}
-	sum := decimal.Zero
-	if d.coin.style != styleMonero {
-		sum = d.balanceOf(w.address, contract)
-	}
-	return fixed(sum, d.decimalsOf(w))
-}
-
-func accountBalance(d *Daemon, c *Call) (any, error) {
-	return object{{"confirmed", d.balance(c.wallet)}}, nil
-}
-
-func addressBalance(d *Daemon, c *Call) (any, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return fixed(d.balanceOf(c.text("address"), ""), d.coin.decimals), nil
-}
-
-func contractBalance(d *Daemon, c *Call) (any, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t := d.token(c.text("contract"))
-	if t == nil {
-		return nil, exception("Exception: Invalid contract address or non-ERC20 token")
-	}
-	return object{{"balance", fixed(d.balanceOf(c.text("address"), t.Contract), t.Decimals)}, {"divisibility", t.Decimals}}, nil
-}
-
 func listAddresses(d *Daemon, c *Call) (any, error) {
 	if c.flag("balance") {
 		return [][]string{{c.wallet.address, d.balance(c.wallet)}}, nil
 	}
 	return []string{c.wallet.address}, nil
+}
+
+// defaultGas is the gas of a transaction; TRX counts energy, which plain transfers do not take.
+func defaultGas(d *Daemon, c *Call) (any, error) {
+	fields, err := transactionObject(c, "tx")
+	if err != nil {
+		return nil, err
+	}
+	_, calls := fields["data"]
+	if d.coin.style == styleTron {
+		calls = strings.Contains(string(fields["raw_data"]), "contract_address")
+	}
+	switch {
+	case calls:
+		return tokenGas, nil
+	case d.coin.style == styleTron:
+		return 0, nil
+	}
+	return coinGas, nil
+}
+
+func accountHash(d *Daemon, c *Call) (any, error) {
+	if d.coin.style == styleTron {
+		return tronHash(d, c)
+	}
+	return d.draftID(c.text("tx_data")), nil
 }
 
 func keyInfo(d *Daemon, c *Call) (any, error) {
@@ -193,8 +186,23 @@ func keyInfo(d *Daemon, c *Call) (any, error) {
 	if words(spec) {
 		seed = key
 	}
-	return object{{"address", d.coin.addressOf(spec)}, {"public_key", nil}, {"private_key", private}, {"seed", seed}}, nil
+	return object{{"address", d.coin.addressOf(spec)}, {"public_key", d.publicKey(spec)}, {"private_key", private}, {"seed", seed}}, nil
 }
+
+// publicKey is null for a wallet that is known by its address only; XMR's is the view key.
+func (d *Daemon) publicKey(s walletSpec) any {
+	switch {
+	case d.coin.style == styleMonero && !words(s):
+		return s.Xpub
+	case d.coin.style == styleMonero:
+		return hexSum(s.Xpub)
+	case d.coin.validAddress(s.Xpub):
+		return nil
+	}
+	return "02" + hexSum(s.Xpub)
+}
+
+func accountPublicKey(d *Daemon, c *Call) (any, error) { return d.publicKey(c.wallet.spec), nil }
 
 func words(s walletSpec) bool { return strings.Contains(s.Xpub, " ") }
 
@@ -223,106 +231,4 @@ func seedOf(_ *Daemon, c *Call) (any, error) {
 		return nil, errNoSeed
 	}
 	return c.wallet.spec.Xpub, nil
-}
-
-// accountTransaction is a node's transaction. The caller holds mu.
-func (d *Daemon) accountTransaction(t *transaction) object {
-	confirmations := d.chain.confirmations(t)
-	var height any
-	if t.height > 0 {
-		height = t.height
-	}
-	switch d.coin.style {
-	case styleTron:
-		return object{
-			{"ret", []object{{{"contractRet", "SUCCESS"}}}}, {"signature", []string{randomHex(65)}}, {"txID", t.id},
-			{"raw_data", object{{"timestamp", t.created.UnixMilli()}}}, {"raw_data_hex", t.script}, {"confirmations", confirmations},
-		}
-	case styleMonero:
-		return object{
-			{"version", 2}, {"unlock_time", 0}, {"vin", []any{}}, {"vout", []any{}}, {"extra", []any{}},
-			{"rct_signatures", object{{"type", 6}, {"txnFee", 30640000}}}, {"fee", "0.000030640000"},
-			{"tx_hash", t.id}, {"height", height}, {"confirmations", confirmations},
-		}
-	}
-	to, value, input := t.to, t.amount.Shift(int32(d.coin.decimals)), "0x"
-	if t.contract != "" {
-		to, value, input = t.contract, decimal.Zero, "0xa9059cbb"
-	}
-	return object{
-		{"blockHash", "0x" + t.parent}, {"blockNumber", height}, {"from", t.from}, {"gas", 21000}, {"gasPrice", gasPrice},
-		{"hash", t.id}, {"input", input}, {"nonce", 0}, {"to", to}, {"transactionIndex", 0}, {"value", raw(value.Truncate(0))},
-		{"type", 2}, {"chainId", chainID}, {"v", 1}, {"r", "0x" + t.parent}, {"s", "0x" + t.parent}, {"status", 1},
-		{"confirmations", confirmations},
-	}
-}
-
-// accountPayTo gives a signed transaction, or with unsigned the transaction object. Nothing is sent before broadcast.
-func accountPayTo(d *Daemon, c *Call) (any, error) {
-	return d.prepare(c, c.text("destination"), c.bound["amount"], nil)
-}
-
-func tokenTransfer(d *Daemon, c *Call) (any, error) {
-	d.mu.Lock()
-	t := d.token(c.text("address"))
-	d.mu.Unlock()
-	if t == nil {
-		return nil, exception("Exception: Invalid contract address or non-ERC20 token")
-	}
-	made, err := d.prepare(c, c.text("to"), c.bound["value"], t)
-	if err != nil || c.flag("unsigned") {
-		return made, err
-	}
-	text, ok := made.(string)
-	if !ok {
-		return made, nil
-	}
-	return d.send(text)
-}
-
-func (d *Daemon) prepare(c *Call, to string, value json.RawMessage, token *Token) (any, error) {
-	if !d.coin.validAddress(to) {
-		return nil, exceptionf("ValueError: Unknown format '%s', attempted to normalize to '0x...'", to)
-	}
-	amount, err := parseDecimal(value)
-	if err != nil {
-		return nil, err
-	}
-	if c.flag("unsigned") || d.coin.style == styleTron {
-		return object{
-			{"to", to}, {"value", raw(amount.Shift(int32(d.decimalsOf(c.wallet))).Truncate(0))}, {"nonce", 0},
-			{"chainId", chainID}, {"from", c.wallet.address}, {"gasPrice", gasPrice}, {"gas", 21000},
-		}, nil
-	}
-	if !d.signs(c.wallet.spec) {
-		return nil, errWatchOnly
-	}
-	out := draft{wallet: c.wallet.key, from: c.wallet.address, to: to, amount: amount}
-	if token != nil {
-		out.contract = token.Contract
-	}
-	return "0x" + d.keepDraft(out), nil
-}
-
-func signTransaction(d *Daemon, c *Call) (any, error) {
-	if d.coin.family == Account && !d.signs(c.wallet.spec) && !c.has("private_key") {
-		return nil, exception("Exception: The private key must be exactly 32 bytes long, instead of 0 bytes.")
-	}
-	if text := c.text("tx"); !strings.HasPrefix(text, "{") {
-		return text, nil
-	}
-	var fields struct {
-		To    string      `json:"to"`
-		Value json.Number `json:"value"`
-	}
-	if json.Unmarshal(c.bound["tx"], &fields) != nil {
-		return nil, exception("Exception: Invalid transaction")
-	}
-	amount, err := decimal.NewFromString(fields.Value.String())
-	if err != nil {
-		return nil, exception("Exception: Invalid transaction")
-	}
-	return "0x" + d.keepDraft(draft{
-		wallet: c.wallet.key, from: c.wallet.address, to: fields.To, amount: amount.Shift(int32(-d.coin.decimals)),
-	}), nil
 }

@@ -29,6 +29,9 @@ type config struct {
 	height         int64
 	replay         bool
 	tokens         []Token
+	txSize         int
+	noLightning    bool
+	lightningAddr  string
 }
 
 func defaultConfig() config {
@@ -43,6 +46,7 @@ func defaultConfig() config {
 		writeTimeout: 5 * time.Second,
 		height:       1000,
 		replay:       true,
+		txSize:       defaultSize,
 	}
 }
 
@@ -161,4 +165,28 @@ func WithToken(t Token) Option {
 // hold in memory whenever a known wallet is loaded again.
 func WithoutReplay() Option {
 	return optionFunc(func(c *config) error { c.replay = false; return nil })
+}
+
+// WithTransactionSize sets the size in bytes, at least 16, of the transactions that wallets of
+// Electrum and Electron Cash daemons make, for one recipient; each further one adds 34. The default
+// is 110. Fees go by it: SetFeeRate.
+func WithTransactionSize(n int) Option {
+	return optionFunc(func(c *config) error {
+		if n < 16 || n > 1_000_000 {
+			return fmt.Errorf("bitcarttest: a transaction of %d bytes", n)
+		}
+		c.txSize = n
+		return nil
+	})
+}
+
+// WithoutLightning switches lightning off, as the real daemon's default is: /spec says so, and the
+// lightning methods answer -32011.
+func WithoutLightning() Option {
+	return optionFunc(func(c *config) error { c.noLightning = true; return nil })
+}
+
+// WithLightningListen makes nodeid name the address that the lightning nodes listen on, host:port.
+func WithLightningListen(addr string) Option {
+	return optionFunc(func(c *config) error { c.lightningAddr = addr; return nil })
 }

@@ -8,9 +8,10 @@ import (
 )
 
 // MethodFunc answers one method. What it returns is encoded as the result; an *Error becomes the
-// JSON-RPC error, an *HTTPError and ErrReset answer outside of it, any other error becomes -32603. It is called
-// from several goroutines, without locks held, and must return before Close can; Call.Context ends
-// when the daemon stops.
+// JSON-RPC error, an Exception one with the code of the daemon's catalogue, an *HTTPError and
+// ErrReset answer outside of it, any other error becomes -32603. It is called from several
+// goroutines, without locks held, and must return before Close can; Call.Context ends when the
+// daemon stops.
 type MethodFunc func(*Call) (any, error)
 
 // Handle adds a method or replaces one; a nil h brings the daemon's own back. The wallet that a

@@ -28,8 +28,8 @@ var commonFragments = []fragment{
 
 var engineFragments = []fragment{
 	{"should be a transaction hash", -32001},
-	{"No such mempool or blockchain transaction", -32002},
-	{"No such mempool transaction", -32002},
+	{"No such mempool or blockchain transaction. Use gettransaction for wallet transactions.", -32002},
+	{"No such mempool transaction.", -32002},
 	{"missing transaction", -32002},
 	{"No such blockchain transaction", -32002},
 	{"Request not found", -32003},
@@ -45,7 +45,7 @@ var engineFragments = []fragment{
 	{"No path found", -32010},
 	{"Lightning not supported in this wallet type", -32011},
 	{"Invoice not found", -32012},
-	{"too old to open this wallet", -32013},
+	{"This version of Electrum is too old to open this wallet", -32013},
 	{"No ConfigVar with key", -32014},
 }
 
@@ -57,7 +57,7 @@ var accountFragments = []fragment{
 	{"The private key must be exactly", -32003},
 	{"No message specified", -32004},
 	{"Invalid key provided", -32005},
-	{"address mismatch", -32005},
+	{"Invalid private key imported: address mismatch", -32005},
 	{"This is a watching-only wallet", -32006},
 	{"This wallet has no seed words", -32007},
 	{"Invalid transaction", -32008},
@@ -68,7 +68,7 @@ var accountFragments = []fragment{
 }
 
 var moneroFragments = []fragment{
-	{"Failed to parse hex representation", -32001},
+	{"Invalid tx hash", -32001},
 	{"Transaction not found", -32002},
 }
 
@@ -113,14 +113,15 @@ func specOf(c coin) spec {
 	if c.family != Account {
 		s := spec{fragments: append(commonFragments[:len(commonFragments):len(commonFragments)], engineFragments...), codes: engineCodes}
 		if c.symbol == "BCH" {
-			s.fragments = append(s.fragments, fragment{"Invalid cashaddr checksum", -32004})
+			s.fragments = append(s.fragments, fragment{"invalid checksum in address", -32004})
 		}
 		return s
 	}
 	s := spec{fragments: append(commonFragments[:len(commonFragments):len(commonFragments)], accountFragments...), codes: accountCodes}
 	switch c.style {
 	case styleTron:
-		s.codes = append(s.codes[:len(s.codes):len(s.codes)], specCode{"-32013", "UnexpectedFormatError", "The address has an unexpected format"})
+		s.fragments = append(s.fragments, fragment{"java.lang.NullPointerException", -32013})
+		s.codes = append(s.codes[:len(s.codes):len(s.codes)], specCode{"-32013", "UnexpectedFormatError", "The node cannot read the parameters"})
 	case styleMonero:
 		s.fragments = append(s.fragments, moneroFragments...)
 	}

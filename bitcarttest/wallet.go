@@ -117,19 +117,21 @@ func (d *Daemon) halfLoads(contract string) bool {
 	return d.coin.family != Account || d.coin.validAddress(contract)
 }
 
+var errTokenMetadata = exception("Exception: Invalid token, failed fetching BCMR metadata")
+
 func (d *Daemon) loadToken(contract string) (*Token, error) {
 	if t := d.token(contract); t != nil {
 		return t, nil
 	}
 	switch {
-	case d.coin.family != Account && len(d.tokens) == 0:
+	case d.coin.family == Electrum:
 		return nil, exception("NotImplementedError")
-	case d.coin.family != Account:
-		return nil, exception("Exception: Token metadata not found")
+	case d.coin.family == ElectronCash:
+		return nil, errTokenMetadata
 	case !d.coin.validAddress(contract):
 		return nil, exception("Exception: Invalid key provided")
 	}
-	return nil, exception("Exception: Invalid contract address or non-ERC20 token")
+	return nil, errNoToken
 }
 
 // token finds a contract in any spelling.
@@ -152,6 +154,7 @@ func (d *Daemon) closeWallet(key string) bool {
 	d.order = slices.DeleteFunc(d.order, func(k string) bool { return k == key })
 	if w.spec.Diskless {
 		delete(d.books, key)
+		delete(d.nodes, key)
 	}
 	d.notifyChange()
 	return true

@@ -248,7 +248,8 @@ func TestArguments(t *testing.T) {
 		{"BTC", "version", `true`, -32603, "TypeError: electrum.commands.Commands.version() argument after * must be an iterable, not bool"},
 		{"BTC", "getconfig", `["nope"]`, -32014, `KeyError: "No ConfigVar with key='nope'"`},
 		{"ETH", "get_transaction", `["0x0"]`, -32002, "TransactionNotFound: Transaction with hash: '0x0' not found."},
-		{"XMR", "get_transaction", `["0"]`, -32002, "Exception: Transaction not found"},
+		{"XMR", "get_transaction", `["0"]`, -32001, "Exception: Invalid tx hash"},
+		{"XMR", "get_transaction", `["` + strings.Repeat("0", 64) + `"]`, -32002, "Exception: Transaction not found"},
 		{"XMR", "payto", `[]`, -32602, "NotImplementedError: As we use only one address per wallet, address keys are used, but not the xprv/xpub"},
 	}
 	for _, tt := range tests {
