@@ -61,6 +61,10 @@ type dialect struct {
 	amountField                                             string // %s = the symbol
 	events                                                  []string
 	batchLoad                                               bool
+	noAmount                                                any    // the amount of a request that has none
+	zeroIsNone                                              bool   // an amount of 0 in an answer is noAmount
+	listsByFlag                                             bool   // listRequests takes one flag
+	readInvoice                                             string // reads a lightning invoice; "" = no lightning
 }
 
 var dialects = map[Family]*dialect{
@@ -68,13 +72,15 @@ var dialects = map[Family]*dialect{
 		createRequest: "add_request", readRequest: "get_request", listRequests: "list_requests", removeRequest: "delete_request",
 		history: "onchain_history", expiryParam: "expiry", expiryField: "expiry", createdField: "timestamp",
 		descriptionField: "message", keyField: "request_id", amountField: "amount_%s",
-		events: []string{EventNewBlock, EventNewTransaction, EventNewPayment, EventVerifiedTx},
+		events:      []string{EventNewBlock, EventNewTransaction, EventNewPayment, EventVerifiedTx},
+		listsByFlag: true, readInvoice: "get_invoice",
 	},
 	FamilyElectronCash: {
 		createRequest: "addrequest", readRequest: "getrequest", listRequests: "listrequests", removeRequest: "rmrequest",
 		history: "history", expiryParam: "expiration", expiryField: "exp", createdField: "time",
 		descriptionField: "memo", keyField: "address", amountField: "amount (%s)",
-		events: []string{EventNewBlock, EventNewTransaction, EventNewPayment, EventVerifiedTx},
+		events:      []string{EventNewBlock, EventNewTransaction, EventNewPayment, EventVerifiedTx},
+		listsByFlag: true,
 	},
 	FamilyAccount: {
 		createRequest: "add_request", readRequest: "get_request", listRequests: "list_requests", removeRequest: "rmrequest",
@@ -82,6 +88,7 @@ var dialects = map[Family]*dialect{
 		descriptionField: "message", keyField: "request_id", amountField: "amount_%s",
 		events:    []string{EventNewBlock, EventNewTransaction, EventNewPayment},
 		batchLoad: true,
+		noAmount:  "0", zeroIsNone: true, // null is an error there
 	},
 }
 

@@ -153,16 +153,21 @@ func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte
 	if err == nil {
 		return result, nil
 	}
+	return nil, d.failure(ctx, method, err, secrets())
+}
+
+// failure is an error of the RPC layer in the library's types.
+func (d *daemon) failure(ctx context.Context, method string, err error, secrets redactor) error {
 	var answered *jsonrpc.Error
 	if errors.As(err, &answered) {
-		return nil, d.rpcError(ctx, method, answered, secrets())
+		return d.rpcError(ctx, method, answered, secrets)
 	}
-	failed := &CallError{Method: method, MaybeSent: true, Err: err, safe: d.secrets(secrets()).clean(inner(err))}
+	failed := &CallError{Method: method, MaybeSent: true, Err: err, safe: d.secrets(secrets).clean(inner(err))}
 	var transport *jsonrpc.TransportError
 	if errors.As(err, &transport) {
 		failed.MaybeSent, failed.StatusCode = transport.MaybeSent, transport.StatusCode
 	}
-	return nil, failed
+	return failed
 }
 
 // secrets adds the credentials to those of a call.
@@ -174,7 +179,7 @@ func (d *daemon) secrets(of redactor) redactor {
 
 func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {
 	return &RPCError{
-		Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
+		Currency: d.cur.Symbol, Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
 		safe: d.secrets(secrets).clean(e.Message),
 	}
 }

@@ -34,9 +34,14 @@ var (
 	ErrWrongEvent = errors.New("bitcart: payload belongs to another event")
 	// ErrLightningDisabled: the daemon's /spec says that lightning is off.
 	ErrLightningDisabled = errors.New("bitcart: lightning is disabled in the daemon")
+	// ErrPayerRefused: the daemon knows no such payment request, or takes what
+	// was given as its payer for no address. It does not tell which.
+	ErrPayerRefused = errors.New("bitcart: the daemon refused the payer of the request")
 	// ErrStreamRunning: the Coin or its APIManager streams already, and the
 	// stream is the only one that may read the daemon's queue.
 	ErrStreamRunning = errors.New("bitcart: a stream is running")
+	// ErrInvalidAmount: an amount that cannot be paid. Nothing was sent.
+	ErrInvalidAmount = errors.New("bitcart: the amount cannot be paid")
 	// ErrDrainTimeout matches a *DrainError.
 	ErrDrainTimeout = errors.New("bitcart: drain timed out")
 )
@@ -57,43 +62,49 @@ func (e *exception) Error() string { return "bitcart: " + e.text }
 var (
 	ErrUnauthorized error = &exception{"wrong user or password", "Unauthorized", nil}
 
-	ErrWalletNotLoaded      error = &exception{"wallet is not loaded", "WalletNotLoaded", []string{"wallet not loaded", "error loading wallet"}}
-	ErrLoadingWallet        error = &exception{"wallet cannot be loaded", "LoadingWallet", nil}
-	ErrWalletExists         error = &exception{"wallet exists already", "WalletExists", nil}
-	ErrWalletVersion        error = &exception{"wallet is of another version", "WalletVersionMismatch", nil}
-	ErrWatchOnlyWallet      error = &exception{"wallet is watch-only", "WatchOnlyWallet", []string{"watching-only wallet"}}
-	ErrNoSeed               error = &exception{"wallet has no seed", "NoSeed", []string{"has no seed words"}}
-	ErrInvalidKey           error = &exception{"key is invalid", "InvalidKeyProvided", []string{"invalid key provided", "seed or key not recognized"}}
-	ErrPrivateKeyRequired   error = &exception{"private key is required", "PrivateKeyRequired", nil}
-	ErrRequestNotFound      error = &exception{"payment request not found", "RequestNotFound", []string{"request not found"}}
-	ErrInvoiceNotFound      error = &exception{"lightning invoice not found", "InvoiceNotFound", nil}
-	ErrTxNotFound           error = &exception{"transaction not found", "TxNotFound", []string{"transactionnotfound", "no such mempool"}}
-	ErrInvalidTxHash        error = &exception{"transaction hash is invalid", "InvalidTxHash", nil}
-	ErrInvalidTransaction   error = &exception{"transaction is invalid", "InvalidTransaction", nil}
-	ErrInvalidHexString     error = &exception{"hex string is invalid", "InvalidHexString", nil}
-	ErrInvalidAddress       error = &exception{"address is invalid", "InvalidAddress", nil}
-	ErrNotEnoughFunds       error = &exception{"not enough funds", "NotEnoughFunds", []string{"notenoughfunds", "insufficient funds", "not enough funds"}}
-	ErrInvalidFee           error = &exception{"fee parameters are invalid", "InvalidFeeParameters", nil}
-	ErrNoMessage            error = &exception{"no message was given", "NoMessageSpecified", nil}
-	ErrInvalidContract      error = &exception{"contract address is invalid", "InvalidContractAddress", nil}
-	ErrNoContractFunction   error = &exception{"contract has no such function", "NoSuchContractFunction", nil}
-	ErrInvalidContractArgs  error = &exception{"contract arguments are invalid", "InvalidContractArguments", nil}
-	ErrUnexpectedFormat     error = &exception{"format is unexpected", "UnexpectedFormat", nil}
-	ErrNoConfigKey          error = &exception{"no such configuration key", "NoConfigKey", nil}
-	ErrInvalidNodeID        error = &exception{"lightning node id is invalid", "InvalidNodeID", nil}
-	ErrInvalidInvoice       error = &exception{"lightning invoice is invalid", "InvalidLightningInvoice", nil}
-	ErrNoPath               error = &exception{"no lightning path found", "NoPathFound", nil}
-	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", nil}
+	ErrWalletNotLoaded    error = &exception{"wallet is not loaded", "WalletNotLoaded", []string{"wallet not loaded", "error loading wallet"}}
+	ErrLoadingWallet      error = &exception{"wallet cannot be loaded", "LoadingWallet", nil}
+	ErrWalletExists       error = &exception{"wallet exists already", "WalletExists", []string{"remove the existing wallet first"}}
+	ErrWalletVersion      error = &exception{"wallet is of another version", "WalletVersionMismatch", []string{"too old to open this wallet"}}
+	ErrWatchOnlyWallet    error = &exception{"wallet is watch-only", "WatchOnlyWallet", []string{"watching-only wallet"}}
+	ErrNoSeed             error = &exception{"wallet has no seed", "NoSeed", []string{"has no seed words"}}
+	ErrInvalidKey         error = &exception{"key is invalid", "InvalidKeyProvided", []string{"invalid key provided", "seed or key not recognized", "address mismatch"}}
+	ErrPrivateKeyRequired error = &exception{"private key is required", "PrivateKeyRequired", []string{"the private key must be exactly"}}
+	ErrRequestNotFound    error = &exception{"payment request not found", "RequestNotFound", []string{"request not found", "invoice not found"}}
+	ErrInvoiceNotFound    error = &exception{"lightning invoice not found", "InvoiceNotFound", []string{"invoice not found"}}
+	ErrTxNotFound         error = &exception{"transaction not found", "TxNotFound", []string{
+		"transactionnotfound", "transaction not found", "no such mempool", "no such blockchain transaction", "missing transaction",
+	}}
+	ErrInvalidTxHash       error = &exception{"transaction hash is invalid", "InvalidTxHash", []string{"should be a transaction hash"}}
+	ErrAlreadyBroadcast    error = &exception{"the network has the transaction already", "", []string{"already in block chain", "already in utxo set", "txn-already-known", "txn-already-in-mempool", "already known", "dup_transaction_error"}}
+	ErrInvalidTransaction  error = &exception{"transaction is invalid", "InvalidTransaction", []string{"invalid transaction"}}
+	ErrInvalidHexString    error = &exception{"hex string is invalid", "InvalidHexString", []string{"it must be a hex string", "failed to parse hex representation", "invalid tx hash"}}
+	ErrInvalidAddress      error = &exception{"address is invalid", "InvalidAddress", []string{"invalid address", "invalid bitcoin address", "invalid cashaddr", "addresserror"}}
+	ErrNotEnoughFunds      error = &exception{"not enough funds", "NotEnoughFunds", []string{"notenoughfunds", "insufficient funds", "not enough funds"}}
+	ErrInvalidFee          error = &exception{"fee parameters are invalid", "InvalidFeeParameters", []string{"invalid mix of transaction fee params"}}
+	ErrNoMessage           error = &exception{"no message was given", "NoMessageSpecified", []string{"no message specified"}}
+	ErrInvalidContract     error = &exception{"contract address is invalid", "InvalidContractAddress", []string{"invalid contract address"}}
+	ErrNoContractFunction  error = &exception{"contract has no such function", "NoSuchContractFunction", []string{"contract abi is missing"}}
+	ErrInvalidContractArgs error = &exception{"contract arguments are invalid", "InvalidContractArguments", []string{"invalid arguments for"}}
+	ErrUnexpectedFormat    error = &exception{"format is unexpected", "UnexpectedFormat", nil}
+	ErrNoConfigKey         error = &exception{"no such configuration key", "NoConfigKey", []string{"no configvar with key"}}
+	ErrInvalidNodeID       error = &exception{"lightning node id is invalid", "InvalidNodeID", []string{"invalid node id"}}
+	ErrInvalidInvoice      error = &exception{"lightning invoice is invalid", "InvalidLightningInvoice", []string{
+		"bad bech32 checksum", "does not start with ln", "wrong lightning invoice hrp", "too short to contain signature",
+	}}
+	ErrNoPath               error = &exception{"no lightning path found", "NoPathFound", []string{"no path found"}}
+	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", []string{"lightning not supported"}}
 	ErrProcedureNotFound    error = &exception{"daemon has no such method", "ProcedureNotFound", []string{"procedure not found"}}
 
 	// ErrUnsupported: the daemon's family lacks what the method needs. It also
-	// matches ErrProcedureNotFound's case.
+	// matches ErrProcedureNotFound's case, and *UnsupportedError.
 	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror", "procedure not found"}}
 )
 
 // RPCError is an error that the daemon answered: the call arrived and failed.
 type RPCError struct {
-	Method string
+	Currency string // "" in an error that no call has made
+	Method   string
 	// Code is the daemon's number. The same number means different things on
 	// different daemons; compare with errors.Is instead.
 	Code int
@@ -118,7 +129,7 @@ func (e *RPCError) Error() string {
 	if text == "" && e.Message != "" {
 		text = "(text withheld)" // not made by a call: nothing says which parts are secret
 	}
-	return fmt.Sprintf("bitcart: %s: %s %d: %s", e.Method, name, e.Code, text)
+	return fmt.Sprintf("bitcart: %s: %s %d: %s", strings.TrimSpace(e.Currency+" "+e.Method), name, e.Code, text)
 }
 
 // Is reports whether the daemon's answer means target, one of the errors above.
@@ -127,9 +138,8 @@ func (e *RPCError) Is(target error) bool {
 	if !ok {
 		return false
 	}
-	if e.Name != "" {
-		name := strings.TrimSuffix(e.Name, "Error")
-		return name == want.name || want == ErrUnsupported && name == "ProcedureNotFound"
+	if name := e.name(); name != "" {
+		return name == want.name || wider[name] == target
 	}
 	text := strings.ToLower(e.Message)
 	for _, t := range want.texts {
@@ -138,6 +148,26 @@ func (e *RPCError) Is(target error) bool {
 		}
 	}
 	return false
+}
+
+// wider are the errors that an exception matches beside its own.
+var wider = map[string]error{
+	"ProcedureNotFound": ErrUnsupported,
+	"InvoiceNotFound":   ErrRequestNotFound, // GetRequest reads invoices too
+}
+
+// name is the exception's name without "Error". Two codes mean the same on all
+// daemons, so they need no catalogue.
+func (e *RPCError) name() string {
+	switch {
+	case e.Name != "":
+		return strings.TrimSuffix(e.Name, "Error")
+	case e.Code == -32601:
+		return "ProcedureNotFound"
+	case e.Code == -32602:
+		return "NotImplemented"
+	}
+	return ""
 }
 
 // GoString is Error: %#v must not show Message.

@@ -122,16 +122,23 @@ func WithURL(base string) Option {
 		if err != nil {
 			return err
 		}
-		if u.User != nil {
-			pass, _ := u.User.Password()
-			if err := s.setAuth(u.User.Username(), pass); err != nil {
-				return err
-			}
-			u.User = nil
+		if err := s.takeAuth(u); err != nil {
+			return err
 		}
 		s.baseURL = u
 		return nil
 	}}
+}
+
+// takeAuth moves credentials out of a URL, which is shown.
+func (s *settings) takeAuth(u *url.URL) error {
+	if u.User == nil {
+		return nil
+	}
+	user := u.User
+	u.User = nil
+	pass, _ := user.Password()
+	return s.setAuth(user.Username(), pass)
 }
 
 // parseBase returns errors that do not quote the URL: it can hold a password.
@@ -301,32 +308,54 @@ func (s *settings) environ(cur *currency) error {
 	if !s.env {
 		return nil
 	}
-	name := func(suffix string) string { return cur.Symbol + suffix }
-	if s.baseURL == nil {
-		host, port := os.Getenv(name("_HOST")), os.Getenv(name("_PORT"))
-		if host != "" || port != "" {
-			u, err := envURL(host, port, cur.Port)
-			if err != nil {
-				return &OptionError{"WithEnv", errors.New(cur.Symbol + "_HOST, " + cur.Symbol + "_PORT: " + err.Error())}
-			}
-			s.baseURL = u
-		}
+	if err := s.environURL(cur); err != nil {
+		return &OptionError{"WithEnv", errors.New(cur.Symbol + "_HOST, " + cur.Symbol + "_PORT: " + err.Error())}
 	}
-	user, hasUser := os.LookupEnv(name("_LOGIN"))
-	pass, hasPass := os.LookupEnv(name("_PASSWORD"))
-	if s.hasAuth || !hasUser && !hasPass {
-		return nil
-	}
-	if !hasUser {
-		user = defaultUser
-	}
-	if !hasPass {
-		pass = defaultPassword
-	}
-	if err := s.setAuth(user, pass); err != nil {
+	if err := s.environAuth(cur.Symbol); err != nil {
 		return &OptionError{"WithEnv", err}
 	}
 	return nil
+}
+
+// environURL also takes credentials that the host has in front; those of WithBasicAuth and of the
+// variables win.
+func (s *settings) environURL(cur *currency) error {
+	host, port := os.Getenv(cur.Symbol+"_HOST"), os.Getenv(cur.Symbol+"_PORT")
+	if s.baseURL != nil || host == "" && port == "" {
+		return nil
+	}
+	u, err := envURL(host, port, cur.Port)
+	if err != nil {
+		return err
+	}
+	s.baseURL = u
+	if s.hasAuth || anySet(cur.Symbol+"_LOGIN", cur.Symbol+"_PASSWORD") {
+		u.User = nil
+	}
+	return s.takeAuth(u)
+}
+
+func (s *settings) environAuth(symbol string) error {
+	if s.hasAuth || !anySet(symbol+"_LOGIN", symbol+"_PASSWORD") {
+		return nil
+	}
+	return s.setAuth(envOr(symbol+"_LOGIN", defaultUser), envOr(symbol+"_PASSWORD", defaultPassword))
+}
+
+func anySet(names ...string) bool {
+	for _, name := range names {
+		if _, set := os.LookupEnv(name); set {
+			return true
+		}
+	}
+	return false
+}
+
+func envOr(name, otherwise string) string {
+	if value, set := os.LookupEnv(name); set {
+		return value
+	}
+	return otherwise
 }
 
 func envURL(host, port string, defaultPort int) (*url.URL, error) {
