@@ -195,8 +195,12 @@ func secretValues(t testing.TB) map[string][]any {
 		"PayloadError":   {payloadError(t)},
 		"PanicError":     {&bitcart.PanicError{Value: rpc, Stack: []byte("goroutine 1")}},
 		"DrainError":     {&bitcart.DrainError{Undelivered: 1}},
-		"Registry":       {bitcart.Registry(c)},
-		"Sink":           {bitcart.Sink(c)},
+		"Info":           secretInfo(t),
+		// What the daemon says to a payment can quote the wallet that pays.
+		"BroadcastError":  {&bitcart.BroadcastError{RawTx: "0200", Err: rpc}, secretBroadcastError(t)},
+		"IncompleteError": {&bitcart.IncompleteError{Missing: 1, Total: 2, Hash: "h", Err: rpc}, &bitcart.IncompleteError{Err: call}},
+		"Registry":        {bitcart.Registry(c)},
+		"Sink":            {bitcart.Sink(c)},
 		// What follows holds numbers, names of the library's own, or code.
 		"Currency": {}, "Family": {}, "StreamConfig": {}, "Hooks": {}, "Handler": {},
 		"GapReason": {}, "Source": {}, "RequestStatus": {}, "Payload": {},
@@ -204,9 +208,36 @@ func secretValues(t testing.TB) map[string][]any {
 		"NewBlock": {}, "NewTransaction": {}, "NewPayment": {}, "VerifiedTx": {},
 		"Request": {}, "RequestFilter": {}, "RequestParams": {}, "Balance": {}, "Tx": {}, "AddressTx": {},
 		"HistoryItem": {}, "Payout": {}, "Output": {}, "PayOption": {},
+		"Peer": {}, "Channel": {}, "LNPayment": {},
+		// A daemon's catalogue of errors, and the name of a method.
+		"Spec": {}, "SpecException": {}, "UnsupportedError": {},
 		// What the user hands over in the clear.
 		"Named": {},
 	}
+}
+
+// secretBroadcastError is a payment whose broadcast was answered with the wallet's key in the place
+// of a hash.
+func secretBroadcastError(t testing.TB) error {
+	t.Helper()
+	coin := makeCoin(t, "ETH", bitcart.WithXpub(secretSeed), bitcart.WithHTTPClient(answering(
+		`{"jsonrpc":"2.0","id":1,"result":"`+secretSeed+`"}`, nil)))
+	_, err := coin.PayTo(t.Context(), receivers["ETH"], dec("1"))
+	var unsent *bitcart.BroadcastError
+	require.ErrorAs(t, err, &unsent)
+	unsent.RawTx = "0x02" // the answer above was taken for the transaction, too
+	return unsent
+}
+
+// secretInfo is the answer of a daemon that lists its wallets, whose names are their keys.
+func secretInfo(t testing.TB) []any {
+	t.Helper()
+	info, err := secretCoin(t, `{"jsonrpc":"2.0","id":1,"result":{"connected":true,"version":"4.4.0",
+		"path":"/data/`+secretPassword+`","server":"https://node/`+secretPassword+`",
+		"wallets":{"/data/bch/wallets/`+secretSeed+`":true}}}`).Info(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, string(info.Raw), secretSeed, "the answer is there for those who ask for it")
+	return []any{info, *info}
 }
 
 func wrongOption(t testing.TB, o bitcart.Option) error {

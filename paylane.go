@@ -1,0 +1,65 @@
+package bitcart
+
+import (
+	"context"
+	"strings"
+	"sync"
+)
+
+// payLanes lets payments of one wallet take turns, from the signature to the
+// broadcast's answer. Without that a daemon chooses the same coins, or the same
+// nonce, for two payments that are signed at once, and of the two that were
+// reported as sent one replaces the other on the network.
+type payLanes struct {
+	mu    sync.Mutex
+	lanes map[laneKey]*payLane
+}
+
+// laneKey is a wallet as the daemon's coins see it: a token wallet pays from
+// the account of the coin's wallet.
+type laneKey struct{ url, xpub string }
+
+// payLane exists while somebody pays from the wallet.
+type payLane struct {
+	users int // guarded by payLanes.mu
+	turn  chan struct{}
+	sent  int // payments that have left, whoever has the turn
+}
+
+// paying is shared by all Coins: several may be of one wallet.
+var paying = payLanes{lanes: map[laneKey]*payLane{}}
+
+// join returns the lane of a Coin's wallet; leave must be called.
+func (l *payLanes) join(c *Coin) (lane *payLane, leave func()) {
+	key := laneKey{strings.TrimRight(c.d.name(), "/"), c.wallet.Xpub}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lane = l.lanes[key]
+	if lane == nil {
+		lane = &payLane{turn: make(chan struct{}, 1)}
+		l.lanes[key] = lane
+	}
+	lane.users++
+	return lane, func() { l.leave(key, lane) }
+}
+
+func (l *payLanes) leave(key laneKey, lane *payLane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lane.users--; lane.users == 0 {
+		delete(l.lanes, key)
+	}
+}
+
+// take waits for the turn; give must be called when it returns nil. The error
+// is that of a call that was never sent.
+func (l *payLane) take(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &CallError{Method: "payto", Err: ctx.Err()}
+	}
+}
+
+func (l *payLane) give() { <-l.turn }

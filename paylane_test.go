@@ -1,0 +1,57 @@
+package bitcart
+
+import (
+	"context"
+	"testing"
+
+	testify "github.com/stretchr/testify/require" // the package has a require of its own
+)
+
+func TestPayLanesAreForgotten(t *testing.T) {
+	t.Parallel()
+	lanes := payLanes{lanes: map[laneKey]*payLane{}}
+	coins := fuzzCoins(t)
+	first, leaveFirst := lanes.join(coins[0])
+	same, leaveSame := lanes.join(coins[0])
+	other, leaveOther := lanes.join(coins[1])
+	testify.Same(t, first, same)
+	testify.NotSame(t, first, other)
+	testify.NoError(t, first.take(t.Context()))
+	testify.NoError(t, other.take(t.Context()))
+	first.give()
+	other.give()
+	leaveFirst()
+	leaveOther()
+	testify.Len(t, lanes.lanes, 1)
+	leaveSame()
+	testify.Empty(t, lanes.lanes)
+}
+
+// A URL with and without its last slash is one daemon, which knows a wallet once.
+func TestPayLaneOfOneDaemon(t *testing.T) {
+	t.Parallel()
+	lanes := payLanes{lanes: map[laneKey]*payLane{}}
+	laneOf := func(url string, w Wallet) *payLane {
+		coin, err := NewCoin("ETH", WithURL(url), WithWallet(w))
+		testify.NoError(t, err)
+		lane, leave := lanes.join(coin)
+		t.Cleanup(leave)
+		return lane
+	}
+	coins := laneOf("http://h:1/p", Wallet{Xpub: "a"})
+	testify.Same(t, coins, laneOf("http://h:1/p/", Wallet{Xpub: "a"}))
+	testify.Same(t, coins, laneOf("http://h:1/p", Wallet{Xpub: "a", Contract: "c"}), "a token's wallet pays from the same account")
+	testify.NotSame(t, coins, laneOf("http://h:1/q", Wallet{Xpub: "a"}))
+	testify.NotSame(t, coins, laneOf("http://h:1/p", Wallet{Xpub: "b"}))
+}
+
+func TestPayLaneWaitsNoLongerThanItsContext(t *testing.T) {
+	t.Parallel()
+	lane := &payLane{turn: make(chan struct{}, 1)}
+	testify.NoError(t, lane.take(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := lane.take(ctx)
+	testify.ErrorIs(t, err, context.Canceled)
+	testify.NotErrorIs(t, err, ErrMaybeSent)
+}
