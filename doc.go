@@ -51,6 +51,18 @@
 // wallet in memory. Where events may be missing, [Hooks].OnGap says so, and a
 // service reads what it waits for by RPC.
 //
+// # Payment requests and payments
+//
+// The methods of a Coin hide what differs between daemons. [Coin.AddRequest],
+// [Coin.GetRequest] and [Coin.ListRequests] are about payment requests,
+// [Coin.AddInvoice] and [Coin.LNPay] about lightning, [Coin.Balance],
+// [Coin.History] and [Coin.GetTx] about what a wallet holds. What the daemons of
+// a currency lack is an [UnsupportedError] without any call.
+//
+// [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] sign first and broadcast
+// then. After an error of any type but *[BroadcastError] nothing was paid; after
+// that one go on with [Coin.Broadcast] and never pay again.
+//
 // # Calls
 //
 // [Coin.Call] makes any call of the daemon. Errors that the daemon answers are
