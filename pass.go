@@ -209,6 +209,9 @@ func (r *recovery) load(p *pass, ws []*watch) {
 	for size := firstBatch; len(ws) > 0 && p.ctx.Err() == nil; {
 		batch := ws[:min(size, len(ws))]
 		ws = ws[len(batch):]
+		if !r.alive(p) {
+			return
+		}
 		began := time.Now()
 		err := r.l.loadBatch(p.ctx, batch)
 		if err != nil {

@@ -114,6 +114,9 @@ func (r *recovery) recover(t recoverTask) {
 // ready reports false when the task was put off.
 func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
 	if !t.loaded {
+		if !r.alive(p) {
+			return false
+		}
 		t.attempts++
 		err := t.w.coin.load(p.ctx)
 		if p.ctx.Err() != nil {
@@ -145,6 +148,9 @@ func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
 		return r.postpone(p, *t)
 	}
 	defer r.unreserve()
+	if !r.alive(p) {
+		return false
+	}
 	return r.dequeue(p, *t)
 }
 
@@ -153,6 +159,11 @@ func (r *recovery) isDeferred(w *watch) bool {
 	defer r.l.hist.Unlock()
 	return w.deferred
 }
+
+// alive asks the connection for a sign of life. A call that names a wallet loads
+// it: made when the daemon has been restarted unnoticed, it would hide that from
+// the next connect's witness. The next pass has the wallet on its list.
+func (r *recovery) alive(p *pass) bool { return p.conn.Ping(r.l.work) == nil }
 
 // answerRoom is what an answer is expected to take for each update that the
 // daemon's queue holds.
