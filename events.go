@@ -79,7 +79,8 @@ type eventBody struct {
 
 var errNoEvent = errors.New("bitcart: no event")
 
-// Raw returns the update as it was received. Do not change it.
+// Raw returns the update as it was received: of a daemon with its member
+// "event", of a notification service the event's data alone. Do not change it.
 func (e *Event) Raw() json.RawMessage {
 	if e == nil || e.body == nil {
 		return nil
@@ -87,8 +88,8 @@ func (e *Event) Raw() json.RawMessage {
 	return e.body.raw
 }
 
-// Fields returns every member of the update, "event" among them, decoded on
-// first use; numbers are json.Number. Do not change the map.
+// Fields returns every member of Raw, decoded on first use; numbers are
+// json.Number. Do not change the map.
 func (e *Event) Fields() (map[string]any, error) {
 	if e == nil || e.body == nil {
 		return nil, errNoEvent

@@ -2,6 +2,7 @@ package bitcart
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,18 @@ type Handler func(ctx context.Context, ev *Event) error
 // error goes back to the caller.
 func Retry(err error, after time.Duration) error {
 	return &retryError{err: err, after: max(after, 0)}
+}
+
+// RetryAfter reports whether err, which ProcessUpdates has returned, asks by
+// [Retry] for another attempt, and after which time; 0 leaves the pause to the
+// caller. Of several errors the first that asks counts: a source that keeps
+// events for another attempt hands them over one by one.
+func RetryAfter(err error) (after time.Duration, again bool) {
+	var retry *retryError
+	if !errors.As(err, &retry) {
+		return 0, false
+	}
+	return retry.after, true
 }
 
 // Registry is where handlers are registered: a *Coin, an *APIManager, a

@@ -14,8 +14,9 @@ import (
 )
 
 // Update is one update on its way into ProcessUpdates: a JSON object with an
-// "event" member. Make one by NewUpdate or UpdatesFrom, or decode it from JSON;
-// a list of updates decodes whole even when some of its items are garbage.
+// "event" member, or, made by UpdateOf, a name and an object. Make one by
+// NewUpdate, UpdateOf or UpdatesFrom, or decode it from JSON; a list of updates
+// decodes whole even when some of its items are garbage.
 //
 // What it holds is behind a pointer, so that an Update in somebody's struct
 // does not print the wallet that From names.
@@ -30,6 +31,8 @@ type update struct {
 	wallet   string
 	source   Source
 	received time.Time
+	attempt  int  // 0 = the first
+	beside   bool // raw need not have the event's name
 }
 
 // NewUpdate makes an update of an event from a body: a map, a struct, a
@@ -44,6 +47,21 @@ func NewUpdate(event string, body any) Update {
 		return Update{&update{event: event, err: fmt.Errorf("bitcart: update of %s: %w", event, err)}}
 	}
 	return Update{&update{event: event, raw: raw}}
+}
+
+// UpdateOf makes an update of an event from the bytes of its body, for a source
+// that tells the name beside the body: the Event's Raw is exactly these bytes,
+// and a member "event" in them is data. They are not copied; do not change them
+// any more. What is no JSON object is an error of ProcessUpdates.
+func UpdateOf(event string, raw json.RawMessage) Update {
+	if event == "" {
+		return Update{}
+	}
+	u := update{event: event, raw: raw, beside: true}
+	if !json.Valid(raw) || !wire.IsObject(raw) {
+		u.raw, u.err = nil, fmt.Errorf("bitcart: update of %s: %w", event, errNoObject)
+	}
+	return Update{&u}
 }
 
 var errNoObject = errors.New("the body is no JSON object")
@@ -95,10 +113,22 @@ func (u Update) get() update {
 }
 
 // From says where the update comes from: the Event's Currency, Wallet and
-// Source. Without it they are the Coin's, and SourceCustom.
+// Source. Without it they are the Coin's, and SourceCustom. An empty currency
+// is the Coin's, and then an empty wallet too; with a currency an empty wallet
+// means an event of none.
 func (u Update) From(currency, wallet string, src Source) Update {
 	p := u.get()
 	p.currency, p.wallet, p.source = currency, wallet, src
+	return Update{&p}
+}
+
+// At says when the update was received, and which attempt at it this is, from
+// 1: the Event's Received and Attempt. It is for a source that queues updates
+// itself and hands one over again after [Retry]. The zero Time is the time of
+// ProcessUpdates; an attempt below 1 is the first.
+func (u Update) At(received time.Time, attempt int) Update {
+	p := u.get()
+	p.received, p.attempt = received, attempt
 	return Update{&p}
 }
 
@@ -109,7 +139,9 @@ func (u *Update) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON returns the update as it was received or encoded.
+// MarshalJSON returns the update as it was received or encoded. What UpdateOf
+// made gets the event's name as its member "event", in place of one that may
+// stand there: decoded again it is the same event, but its Raw has that member.
 func (u Update) MarshalJSON() ([]byte, error) {
 	p := u.get()
 	if p.err != nil {
@@ -117,6 +149,9 @@ func (u Update) MarshalJSON() ([]byte, error) {
 	}
 	if p.raw == nil {
 		return []byte("null"), nil
+	}
+	if p.beside {
+		return encodeUpdate(p.event, p.raw)
 	}
 	return p.raw, nil
 }
@@ -209,15 +244,17 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 func (d *Dispatcher) event(u update) *Event {
 	ev := newEvent(u.event, u.raw)
 	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
+	ev.Attempt = max(u.attempt, 1)
 	if ev.Received.IsZero() {
 		ev.Received = time.Now()
 	}
 	if d.coin == nil {
 		return ev
 	}
-	if ev.Currency == "" {
-		ev.Currency = d.coin.Currency()
+	if ev.Currency != "" {
+		return ev // From has said everything, also that there is no wallet
 	}
+	ev.Currency = d.coin.Currency()
 	if ev.Wallet == "" && !chainWide(ev.Name) {
 		ev.Wallet = d.coin.key
 	}

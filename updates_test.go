@@ -457,6 +457,53 @@ func TestUpdateDecodedTwiceForgetsTheFirst(t *testing.T) {
 	require.JSONEq(t, `{"event":"new_block","height":5}`, string(eventOf(t, u).Raw()))
 }
 
+func TestUpdateOf(t *testing.T) {
+	const body = ` {"b" : 1.10, "a":"<", "event":"its own", "a":"<"} `
+	u := bitcart.UpdateOf("e", json.RawMessage(body))
+	require.Equal(t, "e", u.Event())
+	ev := eventOf(t, u.From("BTC", "w", bitcart.SourceWebhook))
+	require.Equal(t, "e", ev.Name)
+	require.Equal(t, body, string(ev.Raw()), "the bytes as received")
+	fields, err := ev.Fields()
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"a": "<", "b": json.Number("1.10"), "event": "its own"}, fields)
+
+	encoded, err := json.Marshal(u)
+	require.NoError(t, err)
+	var again bitcart.Update
+	require.NoError(t, json.Unmarshal(encoded, &again))
+	require.Equal(t, "e", again.Event(), "it does not become another event by being stored")
+	require.JSONEq(t, `{"a":"<","b":1.10,"event":"e"}`, string(eventOf(t, again).Raw()))
+
+	require.Equal(t, "update: garbage", bitcart.UpdateOf("", json.RawMessage(`{}`)).String())
+	for _, bad := range []string{``, `null`, `[]`, `"{}"`, `{`, `}`, `{"a":}`, `{}{}`} {
+		u := bitcart.UpdateOf("e", json.RawMessage(bad))
+		require.Equal(t, "e", u.Event())
+		require.ErrorContains(t, new(bitcart.Dispatcher).ProcessUpdates(t.Context(), []bitcart.Update{u}), "bitcart: update of e", bad)
+		_, err := json.Marshal(u)
+		require.Error(t, err)
+	}
+}
+
+// An event that says its currency and no wallet is of no wallet, also in a
+// Coin that has one.
+func TestUpdateFromNoWallet(t *testing.T) {
+	coin := makeCoin(t, "BTC", bitcart.WithXpub("a"))
+	var got *bitcart.Event
+	coin.On("new-blocks", func(_ context.Context, ev *bitcart.Event) error {
+		got = ev
+		return nil
+	})
+	u := bitcart.NewUpdate("new-blocks", nil)
+	require.NoError(t, coin.ProcessUpdates(t.Context(), []bitcart.Update{u.From("LTC", "", bitcart.SourceStream)}))
+	require.Equal(t, "LTC", got.Currency)
+	require.Empty(t, got.Wallet)
+	require.Same(t, coin, got.Coin)
+	require.NoError(t, coin.ProcessUpdates(t.Context(), []bitcart.Update{u.From("", "", bitcart.SourceStream)}))
+	require.Equal(t, "BTC", got.Currency)
+	require.Equal(t, "a", got.Wallet)
+}
+
 func TestUpdateFrom(t *testing.T) {
 	u := bitcart.NewUpdate("new_payment", map[string]any{"a": 1})
 	from := u.From("DOGE", "w", bitcart.SourceWebhook)

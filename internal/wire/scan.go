@@ -246,6 +246,9 @@ func named(raw []byte, name string) bool {
 	if len(raw) == len(name)+2 {
 		return string(raw[1:len(raw)-1]) == name
 	}
+	if len(raw) < len(name)+2 || len(raw) > 6*len(name)+2 {
+		return false // an escape takes two to six bytes for one
+	}
 	for _, c := range raw {
 		if c == '\\' { // a name may be written with escapes
 			s, _ := text(raw)

@@ -96,6 +96,27 @@ func EventName(raw []byte) string {
 	return name
 }
 
+// Members finds the named members of a JSON object, without keeping the others:
+// what a stranger sends may have very many. A name that is missing has no
+// entry, and of a name that stands twice the last one counts. ok is false for
+// what is no object. The values are part of raw.
+func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
+	found = make(map[string]json.RawMessage, len(names))
+	ok = whole(raw, func(s *scanner) bool {
+		return s.members(func(key, value []byte) {
+			for _, name := range names {
+				if named(key, name) {
+					found[name] = value
+				}
+			}
+		})
+	})
+	if !ok {
+		return nil, false
+	}
+	return found, true
+}
+
 // IsObject reports whether raw, a valid JSON value, is an object.
 func IsObject(raw []byte) bool {
 	raw = bytes.TrimLeft(raw, " \t\r\n")

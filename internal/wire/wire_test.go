@@ -61,6 +61,18 @@ func TestCutKeepsNothingOfItsInput(t *testing.T) {
 	require.Equal(t, "w", f.Wallet)
 }
 
+func TestMembers(t *testing.T) {
+	got, ok := Members([]byte(` {"a":1,"b" : {"c":2} ,"\u0061":[3],"A":4,"x":null}`), "a", "b", "c", "x")
+	require.True(t, ok)
+	require.Equal(t, map[string]json.RawMessage{
+		"a": json.RawMessage(`[3]`), "b": json.RawMessage(`{"c":2}`), "x": json.RawMessage(`null`),
+	}, got)
+	for _, bad := range []string{``, `null`, `[]`, `{`, `{"a":1}{}`, `{"a":}`} {
+		_, ok := Members([]byte(bad), "a")
+		require.False(t, ok, bad)
+	}
+}
+
 // The scanner accepts what encoding/json accepts and finds what it finds.
 func FuzzScannerAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
@@ -76,7 +88,11 @@ func FuzzScannerAgainstEncodingJSON(f *testing.F) {
 
 		var members map[string]json.RawMessage
 		var name string
-		if json.Unmarshal(data, &members) == nil {
+		isObject := json.Unmarshal(data, &members) == nil && members != nil
+		found, ok := Members(data, "event")
+		require.Equal(t, isObject, ok)
+		require.Equal(t, members["event"], found["event"])
+		if isObject {
 			_ = json.Unmarshal(members["event"], &name) // stays "" for what is no string
 		}
 		require.Equal(t, name, EventName(data))
