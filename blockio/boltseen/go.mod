@@ -1,0 +1,20 @@
+module github.com/bitcart-go/bitcart/blockio/boltseen
+
+go 1.25.0
+
+require (
+	github.com/bitcart-go/bitcart v0.0.0
+	github.com/stretchr/testify v1.12.1
+	go.etcd.io/bbolt v1.4.3
+	go.uber.org/goleak v1.3.0
+)
+
+require (
+	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/shopspring/decimal v1.6.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.29.0 // indirect
+)
+
+replace github.com/bitcart-go/bitcart => ../..
