@@ -1,0 +1,122 @@
+package blockio
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+)
+
+// confirmTimeout bounds the calls for one delivery, repeats included.
+const confirmTimeout = 30 * time.Second
+
+var (
+	errNoConfirmClient = errors.New("no client to confirm with")
+	errNoFact          = errors.New("the data names no fact that could be confirmed")
+	errNotConfirmed    = errors.New("the service's recent events do not hold this one")
+)
+
+// Confirm returns a Verifier that asks the service itself: a delivery passes,
+// as Confirmed, when its data stands in one of the last 10 events that the
+// service says it has sent to that notification (see [Client.RecentEvents]),
+// under the same event id where both have one.
+//
+// It is the strongest proof, and has its price: a call for each delivery,
+// repeats and forgeries included, so put it behind cheaper ones in [AllOf] and
+// use [WithKnownNotifications]. Where a notification has more than 10 events
+// at a time some cannot be confirmed any more. What the service tells of its
+// recent events is not published: where it leaves out their data, nothing is
+// confirmed. The data is proven, not that it is new: credit by transaction.
+//
+// The client has to be of the account that the notification belongs to.
+func Confirm(c *Client) Verifier {
+	return VerifierFunc(func(ctx context.Context, _ *http.Request, body []byte) (Proof, error) {
+		if c == nil {
+			return Unverified, errNoConfirmClient
+		}
+		e, err := parseEnvelope(body)
+		if err != nil {
+			return Unverified, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+		defer cancel()
+		if err := confirm(ctx, c, e); err != nil {
+			return Unverified, err
+		}
+		return Confirmed, nil
+	})
+}
+
+func confirm(ctx context.Context, c *Client, e envelope) error {
+	// Without this a part of another event, or an empty object, would do.
+	if subjectOf(e.Type, e.Data) == "" {
+		return errNoFact
+	}
+	fact, err := decodeAny(e.Data)
+	if err != nil {
+		return err
+	}
+	recent, err := c.RecentEvents(ctx, e.NotificationID)
+	if err != nil {
+		return fmt.Errorf("not confirmed: %w", err)
+	}
+	for _, r := range recent {
+		if mayBe(r, e) && holds(r, fact) {
+			return nil
+		}
+	}
+	return errNotConfirmed
+}
+
+// mayBe compares what both say about the event.
+func mayBe(r RecentEvent, e envelope) bool {
+	same := func(a, b string) bool { return a == "" || b == "" || a == b }
+	return same(r.Type, e.Type) && same(r.EventID, e.EventID) && r.NotificationID == e.NotificationID
+}
+
+// holds looks at the event's data and, since the form is not published, at
+// everything else that is told of it.
+func holds(r RecentEvent, fact any) bool {
+	told, err := decodeAny(r.Raw)
+	return err == nil && within(told, fact)
+}
+
+// within also looks into strings that hold an object: a log of requests may
+// keep their bodies as text.
+func within(told, fact any) bool {
+	if reflect.DeepEqual(told, fact) {
+		return true
+	}
+	switch v := told.(type) {
+	case map[string]any:
+		for _, member := range v {
+			if within(member, fact) {
+				return true
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if within(item, fact) {
+				return true
+			}
+		}
+	case string:
+		if isObject(json.RawMessage(v)) {
+			inner, err := decodeAny(json.RawMessage(v))
+			return err == nil && within(inner, fact)
+		}
+	}
+	return false
+}
+
+// decodeAny keeps the digits of numbers.
+func decodeAny(raw json.RawMessage) (value any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	err = dec.Decode(&value)
+	return value, err
+}

@@ -1,0 +1,35 @@
+package blockio
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Delivery is one web hook delivery: what the service says about an event
+// beside its data. It is read only, and safe to keep.
+type Delivery struct {
+	EventID        string // "" where the service sent none
+	NotificationID string
+	Attempt        int       // the service's count of its tries, from 1; 0 where it sent none
+	Type           string    // "address" or "new-blocks"
+	Proof          Proof     // what the Verifier found out about the sender
+	CreatedAt      time.Time // when the service made the event; zero where it sent none
+	Raw            json.RawMessage
+}
+
+type deliveryKey struct{}
+
+// DeliveryFrom returns the delivery that a handler was called for. It is false
+// for an event that came by another way than a [Receiver], by a socket say.
+func DeliveryFrom(ctx context.Context) (Delivery, bool) {
+	d, ok := ctx.Value(deliveryKey{}).(*Delivery)
+	if !ok {
+		return Delivery{}, false
+	}
+	return *d, true
+}
+
+func withDelivery(ctx context.Context, d *Delivery) context.Context {
+	return context.WithValue(ctx, deliveryKey{}, d)
+}

@@ -1,0 +1,79 @@
+package blockio
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/bitcart-go/bitcart"
+)
+
+// EnsureNotification returns an enabled notification of that type, URL and
+// address: one that exists, which it enables where it has to, or a new one,
+// which created tells. A listed notification that names no address counts as
+// the one of its type and URL. Callers at the same time get the same one.
+//
+// The service allows one notification for each type and URL, so a further
+// address wants a URL of its own, by a query for instance.
+func (c *Client) EnsureNotification(ctx context.Context, r CreateRequest) (n Notification, created bool, err error) {
+	if _, err := r.params(); err != nil {
+		return Notification{}, false, err
+	}
+	n, found, err := c.reuse(ctx, r)
+	if err != nil || found {
+		return n, false, err
+	}
+	n, err = c.CreateNotification(ctx, r)
+	if err == nil || ctx.Err() != nil {
+		return n, err == nil, err
+	}
+	// Somebody else may have been faster, or the answer was lost: then the
+	// notification is there now.
+	n, found, again := c.reuse(ctx, r)
+	if again == nil && found {
+		return n, errors.Is(err, bitcart.ErrMaybeSent), nil
+	}
+	return Notification{}, false, err
+}
+
+// reuse finds a notification and enables it.
+func (c *Client) reuse(ctx context.Context, r CreateRequest) (_ Notification, found bool, _ error) {
+	n, found, err := c.find(ctx, r)
+	if err != nil || !found || n.Enabled {
+		return n, found, err
+	}
+	enabled, err := c.EnableNotification(ctx, n.ID)
+	if err != nil {
+		return Notification{}, false, err
+	}
+	return enabled, true, nil
+}
+
+func (c *Client) find(ctx context.Context, r CreateRequest) (Notification, bool, error) {
+	for n, err := range c.Notifications(ctx) {
+		if err != nil {
+			return Notification{}, false, err
+		}
+		if r.matches(n) {
+			return n, true, nil
+		}
+	}
+	return Notification{}, false, nil
+}
+
+func (r CreateRequest) matches(n Notification) bool {
+	if n.Type != r.Type || !sameURL(n.URL, r.URL) {
+		return false
+	}
+	return r.Type != TypeAddress || n.Address == "" || n.Address == r.Address
+}
+
+// sameURL: the service may have parsed and written the URL anew.
+func sameURL(a, b string) bool {
+	if a == b {
+		return true
+	}
+	ua, errA := url.Parse(a)
+	ub, errB := url.Parse(b)
+	return errA == nil && errB == nil && ua.String() == ub.String()
+}

@@ -1,0 +1,48 @@
+package blockio
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// withoutSecrets is an error's text without what authorises the request: a
+// Verifier or a handler of somebody else's may quote it.
+func (rc *Receiver) withoutSecrets(r *http.Request, err error) string {
+	hidden := requestSecrets(r)
+	if coin, ok := rc.sink.(interface{ WalletKey() string }); ok {
+		hidden.hide(coin.WalletKey())
+	}
+	// The longest first: one may be a part of another.
+	slices.SortFunc(hidden, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return hidden.clean(textOf(err))
+}
+
+// requestSecrets lists credentials in headers and in the URL, whose path or
+// query may be what guards the web hook.
+func requestSecrets(r *http.Request) (hidden secrets) {
+	user, password, _ := r.BasicAuth()
+	hidden.hide(user)
+	hidden.hide(password)
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
+		for _, value := range r.Header.Values(name) {
+			_, credentials, _ := strings.Cut(value, " ")
+			hidden.hide(value)
+			hidden.hide(credentials)
+		}
+	}
+	hidden.hideURL(r.URL.String())
+	return hidden
+}
+
+// textOf survives an error whose Error panics, as a typed nil does.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("an error of type %T without text", err)
+		}
+	}()
+	return err.Error()
+}

@@ -1,0 +1,272 @@
+package blockio
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bitcart-go/bitcart"
+)
+
+// Stream listens to the service's web socket and hands what it hears to a
+// bitcart.Sink, under the names EventAddress and EventNewBlocks. The event's
+// Currency is the network as the service sent it, Wallet the address, "" for a
+// block, and Source bitcart.SourceStream.
+//
+// The events of one address, and the blocks of one network, are handled one
+// after another in the order in which they came; a handler that is slow, or
+// that returns bitcart.Retry, delays only those. The service can repeat an
+// event: credit by txid and address, never per event.
+//
+// The service replays nothing, so what happens while there is no connection is
+// lost for the stream. WithOnGap is told of each such time, and WithBackfill
+// can fetch what it has cost.
+//
+// A Stream is safe for concurrent use.
+type Stream struct {
+	cfg  streamConfig
+	sink bitcart.Sink
+	n    streamCounters
+
+	// mu guards what follows. No foreign code runs under it, nothing waits
+	// under it, and it is taken before the locks of the queues.
+	mu   sync.Mutex
+	book book
+	run  *streamRun // nil while no Run is inside
+	// lost is the last message before the gap that is not told yet. It
+	// outlives a Run, so that the next one can tell the time between them.
+	lost        time.Time
+	lastMessage time.Time // of the connections that have ended
+}
+
+// NewStream returns a Stream that hands its events to sink, a *bitcart.Coin or
+// a *bitcart.Dispatcher. It does not connect.
+func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
+	cfg, err := newStreamConfig(opts)
+	if sink == nil {
+		err = errors.Join(errors.New("blockio: NewStream: the sink is nil"), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Stream{cfg: cfg, sink: sink}, nil
+}
+
+// Subscribe adds subscriptions, which every connection of the stream asks the
+// service for. What cannot be subscribed is refused at once: notifications of
+// type account are not available on web sockets.
+//
+// While no Run is inside it remembers them and returns. Otherwise it returns
+// when the service has answered each of them, or when ctx has ended: then they
+// stay subscribed, and are answered later. A repeat of one that was accepted
+// is not sent again.
+//
+// A refused subscription is forgotten and is a *SubscriptionError; several
+// errors are joined. ErrStreamEnded means that Run has ended first. A handler
+// may call Subscribe; later events of its own subscription wait meanwhile.
+func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	var errs []error
+	var waits []*entry
+	s.mu.Lock()
+	r := s.run
+	for _, sub := range subs {
+		if err := sub.check(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if e := s.subscribe(sub); r != nil && !r.over && !e.settled {
+			e.waiters++
+			waits = append(waits, e)
+		}
+	}
+	s.mu.Unlock()
+	return errors.Join(append(errs, s.await(ctx, r, waits)...)...)
+}
+
+// subscribe puts sub into the book and in line for the connection. mu is held.
+func (s *Stream) subscribe(sub Subscription) *entry {
+	e, fresh := s.book.add(sub)
+	if r := s.run; fresh && r != nil && !r.over {
+		r.openLane(e)
+		if r.conn != nil {
+			r.conn.enqueue(e)
+		}
+	}
+	return e
+}
+
+// await waits for the answers.
+func (s *Stream) await(ctx context.Context, r *streamRun, waits []*entry) []error {
+	var errs []error
+	var cause error
+	unanswered := 0
+	for _, e := range waits {
+		if cause == nil {
+			cause = e.wait(ctx, r)
+		}
+		switch answered, refusal := s.answerOf(e); {
+		case refusal != nil:
+			errs = append(errs, refusal)
+		case !answered:
+			unanswered++
+		}
+	}
+	if unanswered > 0 {
+		errs = append(errs, unansweredError(cause, unanswered, len(waits)))
+	}
+	return errs
+}
+
+func unansweredError(cause error, n, of int) error {
+	if cause == ErrStreamEnded {
+		return fmt.Errorf("%w: %d of %d subscriptions", cause, n, of)
+	}
+	return fmt.Errorf("blockio: %d of %d subscriptions were not answered: %w", n, of, cause)
+}
+
+// wait returns why there is no more waiting, nil for an answer.
+func (e *entry) wait(ctx context.Context, r *streamRun) error {
+	select {
+	case <-e.answered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ended:
+		return ErrStreamEnded
+	}
+}
+
+// answerOf ends a wait.
+func (s *Stream) answerOf(e *entry) (answered bool, refusal error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.waiters--
+	if e.refusal != nil {
+		return true, e.refusal
+	}
+	return e.settled, nil
+}
+
+// Unsubscribe takes subscriptions back, at once: what waits for their handlers
+// is dropped, and so is what the service still sends, which knows no
+// unsubscribing and goes on until the connection ends. A handler that is
+// inside finishes. What is not subscribed is skipped.
+func (s *Stream) Unsubscribe(subs ...Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range subs {
+		if e := s.book.entries[sub.topic()]; e != nil {
+			s.forget(e)
+			e.settle() // nobody needs the answer any more
+		}
+	}
+}
+
+// forget takes an entry out of the book. mu is held.
+func (s *Stream) forget(e *entry) {
+	delete(s.book.entries, e.topic)
+	if s.run == nil {
+		return
+	}
+	s.run.closeLane(e)
+	if c := s.run.conn; c != nil {
+		c.release(e)
+		c.forgetStale()
+	}
+}
+
+// Subscriptions returns what is subscribed, in the order of Subscribe.
+func (s *Stream) Subscriptions() []Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.list()
+}
+
+// sorted is the entries in the order of Subscribe. Those that the service has
+// accepted once stand first in it, since it is asked in the same order: what is
+// new does not hold up the gap of what is not.
+func (b *book) sorted() []*entry {
+	all := make([]*entry, 0, len(b.entries))
+	for _, e := range b.entries {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(x, y *entry) int { return cmp.Compare(x.number, y.number) })
+	return all
+}
+
+// list is the subscriptions in the order of Subscribe.
+func (b *book) list() []Subscription {
+	all := b.sorted()
+	subs := make([]Subscription, len(all))
+	for i, e := range all {
+		subs[i] = e.sub
+	}
+	return subs
+}
+
+// Run connects, subscribes and hands events over until ctx ends. A connection
+// that cannot be made, that ends or that is silent for too long is made again,
+// with growing and jittered pauses and without an end; the first one is no
+// exception. After each connect all subscriptions are sent again.
+//
+// When ctx ends, the connection is closed with a handshake and what was
+// received is handed over within Bounds.Drain: nil means that all of it was.
+// Otherwise handlers' contexts are cancelled, and a second later the error is
+// a *bitcart.DrainError. A second Run beside a first one is
+// bitcart.ErrStreamRunning.
+//
+// Handlers get the values of ctx, not its cancellation.
+func (s *Stream) Run(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	r, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.leave(r)
+	stop := context.AfterFunc(ctx, r.beginDrain)
+	defer stop()
+	r.connectUntil(ctx)
+	r.beginDrain()
+	s.endAsking(r)
+	return r.drain()
+}
+
+func (s *Stream) begin(ctx context.Context) (*streamRun, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run != nil {
+		return nil, fmt.Errorf("blockio: Run: %w", bitcart.ErrStreamRunning)
+	}
+	s.run = newStreamRun(s, ctx)
+	for _, e := range s.book.entries {
+		s.run.openLane(e)
+	}
+	return s.run, nil
+}
+
+// endAsking lets those go on who wait for an answer: there will be none. A
+// handler may be among them, and the drain would wait for it.
+func (s *Stream) endAsking(r *streamRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.over = true
+	close(r.ended)
+}
+
+func (s *Stream) leave(r *streamRun) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.book.entries {
+		e.lane = nil
+	}
+	s.run = nil
+}

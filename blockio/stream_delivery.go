@@ -1,0 +1,266 @@
+package blockio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/internal/queue"
+)
+
+// parcel is an event that waits for its handler.
+type parcel struct {
+	update   bitcart.Update
+	entry    *entry // nil for an event of a subject that nobody subscribed to in this spelling
+	received time.Time
+	size     int
+}
+
+// parcelOverhead is what an event costs beside its bytes.
+const parcelOverhead = 256
+
+// newQueue makes the lanes' queue of a run.
+func (r *streamRun) newQueue() *queue.Set[parcel] {
+	b := r.s.cfg.bounds
+	return queue.New(queue.Config[parcel]{
+		Workers: b.Workers, PerLane: b.Queue, LaneBytes: b.Bytes / 8, Bytes: b.Bytes,
+		Handle: r.handle,
+		Dry:    r.dry,
+	})
+}
+
+// openLane gives an entry its lane. A handler may still be inside the lane
+// that the same subscription had before: then the new events wait for it.
+// Stream.mu is held.
+func (r *streamRun) openLane(e *entry) {
+	if old := r.retired[e.topic]; old != nil && old.Revive() {
+		e.lane = old
+	} else {
+		e.lane = r.queue.NewLane()
+	}
+	delete(r.retired, e.topic)
+}
+
+// closeLane drops what waits for an entry. Stream.mu is held.
+func (r *streamRun) closeLane(e *entry) {
+	if e.lane == nil {
+		return
+	}
+	r.s.n.dropped.Add(uint64(e.lane.Remove()))
+	for topic, lane := range r.retired {
+		if !lane.Busy() {
+			delete(r.retired, topic)
+		}
+	}
+	if e.lane.Busy() {
+		r.retired[e.topic] = e.lane
+	}
+	e.lane = nil
+}
+
+// push puts an event into its lane. It never waits. Stream.mu is held.
+func (r *streamRun) push(p parcel) {
+	lane, droppedAt := r.strangers, &r.strangersDroppedAt
+	if p.entry != nil {
+		lane, droppedAt = p.entry.lane, &p.entry.droppedAt
+	}
+	switch lane.Push(p, p.size) {
+	case queue.Accepted:
+		return
+	case queue.Overflowed:
+		*droppedAt = p.received
+		r.warn("queue overflowed: events are dropped until it has run empty", "subscription", p.name())
+	}
+	r.s.n.dropped.Add(1)
+}
+
+func (p parcel) name() string {
+	if p.entry == nil {
+		return "none in this spelling"
+	}
+	return p.entry.sub.String()
+}
+
+// dry is told that an overflowed lane has handed over what it had.
+func (r *streamRun) dry(lane *queue.Lane[parcel]) {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lane.Reopen()
+	now := time.Now()
+	if lane == r.strangers {
+		// Any of the subscriptions may be meant by what the service spells in
+		// another way.
+		r.gap(Gap{From: r.strangersDroppedAt, To: now, Subscriptions: s.book.list(), Reason: GapOverflow})
+		return
+	}
+	for _, e := range s.book.entries {
+		if e.lane == lane {
+			r.gap(Gap{From: e.droppedAt, To: now, Subscriptions: []Subscription{e.sub}, Reason: GapOverflow})
+			return
+		}
+	}
+}
+
+// handle hands one event over, on a worker.
+func (r *streamRun) handle(p parcel, attempt int) (after time.Duration, again bool) {
+	if r.work.Err() != nil {
+		r.leave(attempt)
+		return 0, false
+	}
+	returned := false
+	defer func() {
+		if !returned { // the sink is the caller's own and has panicked
+			err := &bitcart.PanicError{Value: recover(), Stack: debug.Stack()}
+			r.done(p, fmt.Errorf("blockio: the sink failed: %w", err))
+		}
+	}()
+	err := r.s.sink.ProcessUpdates(r.work, []bitcart.Update{p.update.At(p.received, attempt)})
+	after, again = bitcart.RetryAfter(err)
+	untouched := r.work.Err() != nil && isUntouched(err)
+	returned = true
+	switch {
+	case again && r.isGone(p):
+		r.s.n.dropped.Add(1)
+		return 0, false
+	case again:
+		r.logRetry(p, attempt, err)
+		if after == 0 {
+			after = r.s.cfg.pauses.retry(attempt)
+		}
+		return after, true
+	case untouched:
+		r.leave(attempt)
+		return 0, false
+	}
+	r.done(p, err)
+	return 0, false
+}
+
+// isUntouched: the sink has not called a handler, because its ctx had ended.
+func isUntouched(err error) bool {
+	var handler *bitcart.HandlerError
+	return errors.Is(err, context.Canceled) && !errors.As(err, &handler)
+}
+
+// leave counts an event that will not be handed over any more.
+func (r *streamRun) leave(attempt int) {
+	if attempt == 1 {
+		r.undelivered.Add(1)
+	} else {
+		r.retrying.Add(1)
+	}
+}
+
+// isGone: it was unsubscribed while its handler ran.
+func (r *streamRun) isGone(p parcel) bool {
+	if p.entry == nil {
+		return false
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return !r.s.book.holds(p.entry)
+}
+
+// done counts an event that was handed over, and tells of its error.
+func (r *streamRun) done(p parcel, err error) {
+	r.s.n.delivered.Add(1)
+	if err == nil {
+		return
+	}
+	r.s.n.handlerErrors.Add(1)
+	r.notices.postEvent(p.size, func(ctx context.Context) {
+		r.s.cfg.log.Error("handler failed", "event", p.update.Event(), "subscription", p.name(), "error", err)
+		if f := r.s.cfg.onFailed; f != nil {
+			f(ctx, err)
+		}
+	})
+}
+
+func (r *streamRun) logRetry(p parcel, attempt int, err error) {
+	if attempt&(attempt-1) == 0 { // the first few, then ever fewer
+		r.warn("handler asks for another attempt", "event", p.update.Event(), "subscription", p.name(), "attempt", attempt, "error", err)
+	}
+}
+
+// gap tells that events may be missing, and has them fetched. It runs no
+// foreign code.
+func (r *streamRun) gap(g Gap) {
+	r.s.n.gaps.Add(1)
+	r.tellGap(g)
+}
+
+func (r *streamRun) tellGap(g Gap) {
+	cfg := &r.s.cfg
+	r.notices.postGap(g, func(ctx context.Context) {
+		cfg.log.Warn("events may be missing", "reason", g.Reason.String(), "from", g.From, "to", g.To, "subscriptions", len(g.Subscriptions))
+		if cfg.onGap != nil {
+			defer r.startBackfill(g) // also when it panics
+			cfg.onGap(ctx, g)
+			return
+		}
+		r.startBackfill(g)
+	})
+}
+
+func (r *streamRun) startBackfill(g Gap) {
+	if r.s.cfg.backfill == nil {
+		return
+	}
+	tries := 0
+	accepted := r.notices.postBackfill(func(ctx context.Context) (time.Duration, bool) {
+		tries++
+		return r.fill(ctx, g, tries)
+	})
+	if !accepted {
+		r.warn("too many backfills wait: one is left out", "from", g.From, "to", g.To)
+	}
+}
+
+// fill fetches what a gap has cost.
+func (r *streamRun) fill(ctx context.Context, g Gap, tries int) (after time.Duration, again bool) {
+	updates, err := r.s.cfg.backfill(ctx, g)
+	r.insert(updates)
+	if err == nil {
+		return 0, false
+	}
+	if after, again = bitcart.RetryAfter(err); again && after == 0 {
+		after = r.s.cfg.pauses.retry(tries)
+	}
+	if ctx.Err() != nil {
+		r.cutOff.Add(1)
+		return 0, false
+	}
+	r.s.cfg.log.Error("backfill failed", "error", err, "again", again)
+	return after, again
+}
+
+// insert puts fetched updates into the lanes of their subscriptions, whatever
+// the bounds: they are in memory already.
+func (r *streamRun) insert(updates []bitcart.Update) {
+	parcels, topics := make([]parcel, len(updates)), make([]Subscription, len(updates))
+	now := time.Now()
+	for i, u := range updates { // not under the lock, for which the reader would wait
+		raw, _ := u.MarshalJSON() // what cannot be encoded is an error of ProcessUpdates
+		network, address := origin(u.Event(), raw)
+		topics[i] = Subscription{network, u.Event(), address}.topic()
+		parcels[i] = parcel{update: u, received: now, size: len(raw) + parcelOverhead}
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.stopped {
+		r.undelivered.Add(int64(len(updates)))
+		return
+	}
+	for i, p := range parcels {
+		lane := r.strangers
+		if e := r.s.book.entries[topics[i]]; e != nil && e.lane != nil {
+			p.entry, lane = e, e.lane
+		}
+		r.s.n.backfilled.Add(1)
+		lane.Insert([]queue.Placed[parcel]{{V: p, Size: p.size}})
+	}
+}
