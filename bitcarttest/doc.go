@@ -76,7 +76,9 @@
 // # Faults
 //
 // Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
-// RefuseUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend, BlackHole, DropPongs.
+// RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend,
+// SwapAppends, RewriteQueued, BlackHole, DropPongs, StallClient (a client that stops reading).
+// SendFrame sends odd frames.
 // Exception is an error for FailMethod that gets its code from the daemon's own catalogue.
 //
 // # Limits
