@@ -182,7 +182,9 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
 		answer[i] = replay.ItemOf(u.Event, u.Raw, chainWide(u.Event))
+		l.queued(w, answer[i])
 	}
+	w.refilling = false
 	backlog := l.s.cfg.noBacklog && !w.read
 	var m replay.Merged
 	if l.single {
@@ -201,7 +203,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		own := r.events(p, w, m.Own, told.updates, now)
 		l.withLane(w, func() { w.lane.Insert(own) })
 	}
-	if !l.s.cfg.noBacklog || !p.first {
+	if !backlog || !p.first || l.chain.refilling || !l.chain.droppedAt.IsZero() {
 		l.chain.lane.Insert(r.events(p, l.chain, m.Chain, told.updates, now))
 	}
 	return chainProven

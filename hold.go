@@ -65,7 +65,7 @@ func (r *recovery) openChain() {
 	if !r.l.single {
 		r.l.chainLog.Release()
 	}
-	r.l.chain.held = false
+	r.l.chain.held, r.l.chain.refilling = false, false
 	r.l.chain.lane.Release(nil, nil, nil)
 }
 
@@ -119,8 +119,15 @@ func (r *recovery) releaseAll(over bool) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	r.over = r.over || over
+	p := new(pass)
 	for _, w := range watches {
-		r.free(new(pass), w)
+		if over && w.refilling {
+			r.gapOf(p, w, GapOverflow) // what was dropped stays where it is
+		}
+		r.free(p, w)
+	}
+	if over && l.chain.refilling {
+		l.gap(Gap{ChainWide: true, Since: l.chain.missing, Reason: GapOverflow})
 	}
 	r.openChain()
 }

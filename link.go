@@ -98,18 +98,21 @@ type watch struct {
 	droppedAt time.Time // when its lane overflowed
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
-	read        bool      // its queue was read once
-	sure        bool      // as far as is known, the daemon has watched it since then
-	episode     uint64    // counts what may have interrupted its events
-	gapIn       uint64    // the episode whose gap was reported
-	connect     uint64    // counts the connects
-	unreadIn    uint64    // the connect after which its queue may have been emptied for nothing, or begun late; 0 = none
-	excused     bool      // a gap was reported since the connect: that it is not sure is known
-	missing     time.Time // since when updates may be missing in this episode
-	deferred    bool      // its lane was full at the connect: it is refilled when it has run dry
-	held        bool      // its lane is held
-	turn        uint64    // counts when its lane was held or opened
-	drained     drained   // what its queue has told and its history has not
+	read        bool               // its queue was read once
+	sure        bool               // as far as is known, the daemon has watched it since then
+	episode     uint64             // counts what may have interrupted its events
+	gapIn       uint64             // the episode whose gap was reported
+	connect     uint64             // counts the connects
+	unreadIn    uint64             // the connect after which its queue may have been emptied for nothing, or begun late; 0 = none
+	excused     bool               // a gap was reported since the connect: that it is not sure is known
+	missing     time.Time          // since when updates may be missing in this episode
+	deferred    bool               // its lane was full at the connect: it is refilled when it has run dry
+	held        bool               // its lane is held
+	turn        uint64             // counts when its lane was held or opened
+	begun       uint64             // the turn with which the pass began
+	awaited     replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
+	refilling   bool               // no answer has come since its lane was reopened
+	drained     drained            // what its queue has told and its history has not
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {

@@ -2,6 +2,7 @@ package bitcart
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type pass struct {
 	recovered atomic.Int64
 	gaps      atomic.Int64
 	proven    atomic.Bool // what the chain brought is known
+	chainHold uint64      // the chain's hold with which it began; guarded by link.hist
 }
 
 func (r *recovery) setPass(p *pass) {
@@ -70,6 +72,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 		l.together.Hold()
 		l.chain.lane.Hold()
 	}
+	p.chainHold = l.chainHold
 }
 
 // beginWallet holds a wallet's lane, unless it is full: then it takes nothing
@@ -80,6 +83,7 @@ func (r *recovery) beginWallet(w *watch) {
 	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
 	if !w.deferred {
 		r.l.hold(w)
+		w.begun = w.turn
 		return
 	}
 	w.turn++
@@ -102,6 +106,9 @@ func (r *recovery) end(p *pass) {
 	close(p.read)
 	r.mu.Lock()
 	r.pass = nil
+	if r.heldAt.IsZero() {
+		r.heldAt = time.Now() // a refill may hold something
+	}
 	r.mu.Unlock()
 	r.changed.broadcast()
 }
@@ -126,6 +133,47 @@ func (r *recovery) start(p *pass, ws []*watch) {
 		}
 		r.load(p, ws)
 	})
+	r.passes.Go(func() {
+		if pause(p.ctx, recoverPatience+time.Duration(len(ws))*walletPatience) {
+			r.overdue(p, ws)
+		}
+	})
+}
+
+// walletPatience is what each wallet adds to the time that a pass may take.
+const walletPatience = 10 * time.Millisecond
+
+// overdue hands over what waits for a turn that has not come: those before it
+// may take as long as a daemon that synchronizes.
+func (r *recovery) overdue(p *pass, ws []*watch) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if r.current() != p || p.complete.Load() {
+		return
+	}
+	var late []*watch
+	told := true
+	for _, w := range ws {
+		if w.held && w.turn == w.begun {
+			late = append(late, w)
+			told = told && w.gapIn == w.episode
+			w.gapIn, w.excused = w.episode, true
+		}
+	}
+	chain := l.chain.held && l.chainHold == p.chainHold
+	unproven := chain && !p.proven.Load() && !p.common.Load()
+	if !told || unproven {
+		p.common.Store(p.common.Load() || unproven)
+		p.gaps.Add(1)
+		l.gap(Gap{ChainWide: unproven, Since: p.since, Reason: GapUnknown})
+	}
+	for _, w := range late {
+		r.free(p, w)
+	}
+	if chain {
+		r.openChain()
+	}
 }
 
 // witness reports the gaps that concern every wallet.
@@ -170,6 +218,15 @@ func (r *recovery) watched(ws []*watch) []*watch {
 		}
 	}
 	return sure
+}
+
+// unwatch: the daemon watches the wallets no more.
+func (r *recovery) unwatch(ws []*watch) {
+	r.l.hist.Lock()
+	defer r.l.hist.Unlock()
+	for _, w := range ws {
+		w.sure = false
+	}
 }
 
 // forget: nothing proves that the daemon has watched the wallets; restarted
@@ -244,24 +301,29 @@ func (r *recovery) leave(p *pass, t recoverTask) {
 // passed is called when every wallet was tried once after a connect.
 func (r *recovery) passed(p *pass) {
 	l := r.l
-	p.complete.Store(true)
 	r.mu.Lock()
-	if r.pass == p {
+	current := r.pass == p
+	if current {
 		r.heldAt = time.Time{}
 	}
 	r.mu.Unlock()
+	if !current {
+		return // its connection has ended: the next one's pass tells
+	}
+	p.complete.Store(true)
 	l.hist.Lock()
-	if l.single && p.wallets == 0 {
-		l.together.Release()
-	}
-	if r.current() == p {
-		r.openChain()
-	}
-	l.hist.Unlock()
-	if !p.proven.Load() && !p.common.Load() {
+	if !p.proven.Load() && !p.common.Load() && !r.refills() {
 		p.gaps.Add(1)
 		l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapUnknown}) // no answer has shown all of the chain's
 	}
+	switch { // a refill opens what it holds itself
+	case l.single && p.wallets == 0:
+		l.together.Release()
+		r.openChain()
+	case !l.single && l.chainHold == p.chainHold && r.current() == p:
+		r.openChain()
+	}
+	l.hist.Unlock()
 	l.mu.Lock()
 	if l.epoch.Load() == p.epoch {
 		l.pass = false
@@ -278,6 +340,12 @@ func (r *recovery) passed(p *pass) {
 	}
 }
 
+// refills: the refill of a Coin's own lane will judge what the pass has not.
+// hist is held.
+func (r *recovery) refills() bool {
+	return r.l.single && slices.ContainsFunc(r.l.allWatches(), func(w *watch) bool { return w.deferred || w.refilling })
+}
+
 // abandon hands over what has waited too long for a pass to end, when the next
 // connection is tried after the time next.
 func (r *recovery) abandon(since time.Time, next time.Duration) {
@@ -287,9 +355,23 @@ func (r *recovery) abandon(since time.Time, next time.Duration) {
 		r.heldAt = time.Time{}
 	}
 	r.mu.Unlock()
-	if !tooLong {
+	if !tooLong || !r.waits() {
 		return
 	}
 	r.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
 	r.releaseAll(false)
+}
+
+// waits: an event waits for an answer, or an answer for the next one.
+func (r *recovery) waits() bool {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	watches := l.allWatches()
+	for _, w := range watches {
+		if w.held && w.lane.Len() > 0 || len(w.drained.updates) > 0 {
+			return true
+		}
+	}
+	return (l.chain.held || l.single && len(watches) == 0) && l.chain.lane.Len() > 0
 }

@@ -59,6 +59,8 @@ type poller struct {
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
 
+	resuming sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
+
 	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
 	chain    replay.Chain
 	queueCap int  // what the daemon's queue holds, as far as is known
@@ -110,6 +112,7 @@ func (p *poller) poll(t pollTask) {
 	if p.l.lookup(c.key) != t.w {
 		return // it was removed
 	}
+	p.resume()
 	asked := time.Now()
 	updates, err := p.l.getUpdates(c)
 	if err != nil {
@@ -120,10 +123,38 @@ func (p *poller) poll(t pollTask) {
 	if p.l.setArmed(t.w) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
+	p.l.hist.Lock()
+	t.w.sure = true
+	p.l.hist.Unlock()
 	t.failures = 0
 	t.at = p.push(t, updates)
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
+}
+
+// resume asks, before a call names a wallet again, whether the daemon that was
+// away has been restarted.
+func (p *poller) resume() {
+	p.resuming.Lock()
+	defer p.resuming.Unlock()
+	p.mu.Lock()
+	away, since := p.served && !p.up, p.downAt
+	p.mu.Unlock()
+	if !away {
+		return
+	}
+	l := p.l
+	ws := l.allWatches()
+	watched := l.recovery.watched(ws)
+	restarted, err := l.restarted(l.work, watched, len(ws))
+	if err != nil {
+		return // the wallet's own call tells of it
+	}
+	if restarted {
+		l.recovery.unwatch(ws)
+		l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
+	}
+	p.answered()
 }
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the

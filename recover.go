@@ -172,7 +172,7 @@ const answerRoom = 2 * parcelOverhead
 // reserve makes sure that QueueBytes has room for another answer: what is
 // recovered while handlers are stuck waits in the daemon, where it is anyway.
 func (r *recovery) reserve() bool {
-	waiting := r.l.queue.Counts().Bytes
+	waiting := r.l.queue.Counts().Bytes - r.l.queue.Held() // what is held waits for the answers
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := max(int64(r.queueCap)*answerRoom, r.longest)

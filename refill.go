@@ -35,7 +35,8 @@ func (r *recovery) refill(w *watch) bool {
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
-	since := l.takeDroppedAt(l.chain)
+	since, await := l.takeDroppedAt(l.chain), l.takeDropped(l.chain)
+	l.chain.refilling, l.chain.missing = true, since
 	if p == nil {
 		return true
 	}
@@ -48,7 +49,7 @@ func (r *recovery) refill(w *watch) bool {
 		l.hold(asked)
 	}
 	r.tasks.add(recoverTask{
-		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), since: since, await: l.takeDropped(l.chain),
+		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), since: since, await: await,
 	}, time.Time{})
 	return true
 }
@@ -57,8 +58,23 @@ func (r *recovery) refill(w *watch) bool {
 func (l *link) takeDropped(w *watch) replay.Fingerprint {
 	owner := l.laneOwner(w)
 	last := owner.lastDropped
-	owner.lastDropped = 0
+	owner.lastDropped, owner.awaited = 0, last
 	return last
+}
+
+// queued notes that the daemon's queue has told of an update: if it was
+// dropped, no later answer holds it. hist is held.
+func (l *link) queued(w *watch, it replay.Item) {
+	owner := l.laneOwner(w)
+	if it.Chain {
+		owner = l.chain
+	}
+	if owner.lastDropped == it.Key {
+		owner.lastDropped = 0
+	}
+	if owner.awaited == it.Key {
+		owner.awaited = 0
+	}
 }
 
 // refillWallet holds the wallet's lane, which is empty, and asks for what was
@@ -72,8 +88,10 @@ func (r *recovery) refillWallet(p *pass, w *watch) bool {
 	w.episode++
 	w.missing = r.l.takeDroppedAt(w)
 	r.l.hold(w)
+	w.refilling = true
+	await := r.l.takeDropped(w)
 	if p != nil {
-		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, await: r.l.takeDropped(w)}, time.Time{})
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, await: await}, time.Time{})
 	}
 	return true
 }
@@ -98,6 +116,13 @@ func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
 	l, w := r.l, t.w
 	l.hist.Lock()
 	defer l.hist.Unlock()
+	owner := l.laneOwner(w)
+	if t.forChain != nil {
+		owner = l.chain
+	}
+	if owner.awaited != t.await {
+		return false // another answer has brought it
+	}
 	holds := func(list []wire.Update) bool {
 		return slices.ContainsFunc(list, func(u wire.Update) bool {
 			return replay.ItemOf(u.Event, u.Raw, chainWide(u.Event)).Key == t.await

@@ -154,6 +154,7 @@ func (l *Lane[T]) Hold() {
 	defer l.set.mu.Unlock()
 	if !l.held {
 		l.held, l.older = true, l.items.len()
+		l.set.held += l.bytes
 	}
 }
 
@@ -171,6 +172,9 @@ func (l *Lane[T]) Release(first []T, size func(T) int, keep func(T) bool) {
 	}
 	if len(first) > 0 || keep != nil {
 		l.merge(first, size, keep)
+	}
+	if l.held {
+		s.held -= l.bytes
 	}
 	l.held, l.older = false, 0
 	l.forgetIfIdle()
@@ -367,6 +371,9 @@ func (l *Lane[T]) count(it item[T], n int) {
 	size := int64(n) * it.size
 	l.bytes += size
 	s.bytes += size
+	if l.held {
+		s.held += size
+	}
 	s.queued += n
 	if it.attempt > 0 {
 		s.retrying += n

@@ -80,8 +80,9 @@ type Set[T any] struct {
 	queued   int
 	retrying int // of queued: their handler has been called
 	bytes    int64
-	running  int // handlers inside
-	refused  int // values whose handler asked for another attempt after Stop
+	held     int64 // of bytes: in held lanes
+	running  int   // handlers inside
+	refused  int   // values whose handler asked for another attempt after Stop
 	stopped  bool
 	quiet    chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
 	exited   chan struct{}  // closed when no worker is alive; nil while nobody asks
@@ -119,6 +120,13 @@ func (s *Set[T]) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Counts{Queued: s.queued, Bytes: s.bytes, Running: s.running}
+}
+
+// Held is how many bytes wait in lanes that are held.
+func (s *Set[T]) Held() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
 }
 
 // Running calls f for each value that a handler holds, with the time at which

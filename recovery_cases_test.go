@@ -1,0 +1,453 @@
+package bitcart_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
+)
+
+// tollgate lets a test see and stop calls by method and wallet.
+type tollgate struct {
+	mu sync.Mutex
+	f  func(method, wallet string) (<-chan struct{}, error)
+}
+
+func (g *tollgate) set(f func(method, wallet string) (<-chan struct{}, error)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.f = f
+}
+
+func (g *tollgate) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var call struct {
+		Method string
+		Params json.RawMessage
+	}
+	_ = json.Unmarshal(body, &call)
+	g.mu.Lock()
+	f := g.f
+	g.mu.Unlock()
+	if f != nil {
+		gate, err := f(call.Method, string(call.Params))
+		if err != nil {
+			return nil, err
+		}
+		if gate != nil {
+			select {
+			case <-gate:
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func tolled() (*tollgate, bitcart.Option) {
+	g := &tollgate{}
+	return g, bitcart.WithHTTPClient(&http.Client{Transport: g})
+}
+
+// 1. A daemon that synchronizes: every load hangs.
+// 2. WithoutBacklog, the first connection: blocks that the chain's lane dropped.
+func TestG2WithoutBacklogTheChainIsRefilled(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 2
+	m, _ := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	var mu sync.Mutex
+	var got []int64
+	open := make(chan struct{})
+	bitcart.On(m, func(_ context.Context, _ *bitcart.Event, b bitcart.NewBlock) error {
+		<-open
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, b.Height)
+		return nil
+	})
+	r := start(t, websocketOf(m, bitcart.WithoutBacklog()))
+	<-j.connects
+	h := d.Height()
+	mineEach(d, 8)
+	eventually(t, func() bool { return m.Stats()[0].Dropped > 0 && m.Stats()[0].Received >= 8 })
+	close(open)
+	eventually(t, func() bool { return d.CountCalls("get_updates") > 1 && m.Stats()[0].Running == 0 })
+	d.Mine(1)
+	eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(got) > 0 && got[len(got)-1] == h+9 })
+	require.NoError(t, r.stop())
+	if len(j.reasons()) == 1 {
+		require.Len(t, got, 9, "no gap was told: %v", got)
+	}
+}
+
+// 3. An overflow while held, whose last drop the pass's answer has brought.
+func TestG11OverflowWhileHeldNeedsNoGap(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 5
+	m, keys := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := inboxOf(t, m, "own")
+	listenAll(t, m)
+	<-j.connects
+	emit(t, d, keys[0], "own", 0, 3)
+	require.Equal(t, upTo(3), in.numbers(3))
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	calls := d.CountCalls("get_updates")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+1))
+	emit(t, d, keys[0], "own", 3, 20)
+	eventually(t, func() bool { return m.Stats()[0].Dropped > 0 })
+	d.Faults().GateMethod("get_updates", nil)
+	close(gate)
+	require.Equal(t, span(3, 20), in.numbers(17))
+	begin := time.Now()
+	emit(t, d, keys[0], "own", 20, 21)
+	require.Equal(t, span(20, 21), in.numbers(1))
+	t.Logf("the next live event waited %v (BackoffMin %v); get_updates calls %d", time.Since(begin), cfg.BackoffMin, d.CountCalls("get_updates")-calls)
+	<-j.connects
+	eventually(t, func() bool { return m.Stats()[0].Queued == 0 })
+	require.Equal(t, []string{"start"}, j.reasons())
+}
+
+// 4. The pass's end opens the chain's lane although a refill still holds it.
+func TestG1EndOfAPassLeavesARefillsHold(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 3
+	g, opt := tolled()
+	m, keys := serve(t, d, 2, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()), opt)
+	var mu sync.Mutex
+	var got []int64
+	var door atomic.Pointer[chan struct{}]
+	bitcart.On(m, func(_ context.Context, _ *bitcart.Event, b bitcart.NewBlock) error {
+		if c := door.Load(); c != nil {
+			<-*c
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, b.Height)
+		return nil
+	})
+	last := func() int64 {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(got) == 0 {
+			return 0
+		}
+		return got[len(got)-1]
+	}
+	listenAll(t, m)
+	<-j.connects
+	d.Mine(1)
+	eventually(t, func() bool { return last() == d.Height() })
+	// The second wallet's load hangs, then fails.
+	loadGate, readGate := make(chan struct{}), make(chan struct{})
+	var read atomic.Int32
+	var failLoad, gateRead atomic.Bool
+	failLoad.Store(true)
+	g.set(func(method, params string) (<-chan struct{}, error) {
+		second := bytes.Contains([]byte(params), []byte(keys[1]))
+		switch {
+		case method == "getbalance" && second && failLoad.Load():
+			select {
+			case <-loadGate:
+				return nil, errors.New("no")
+			}
+		case method == "get_updates" && gateRead.Load():
+			read.Add(1)
+			return readGate, nil
+		}
+		return nil, nil
+	})
+	calls := d.CountCalls("get_updates")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+1)) // of the first wallet
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	d.Mine(1)
+	eventually(t, func() bool { return last() == d.Height() }) // the chain is open
+	stuck := make(chan struct{})
+	door.Store(&stuck)
+	gateRead.Store(true)
+	h := d.Height()
+	mineEach(d, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	mineEach(d, 9)
+	defer func() { t.Logf("%+v %v %d", m.Stats()[0], j.reasons(), read.Load()) }()
+	require.Eventually(t, func() bool { return m.Stats()[0].Dropped > 0 && m.Stats()[0].Queued == 3 }, 5*time.Second, pulse)
+	door.Store(nil)
+	close(stuck)
+	eventually(t, func() bool { return read.Load() == 1 }) // the refill reads
+	d.Mine(1)                                              // held
+	close(loadGate)                                        // the pass ends
+	<-j.connects
+	time.Sleep(50 * time.Millisecond)
+	close(readGate)
+	eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(got) >= 13 })
+	mu.Lock()
+	defer mu.Unlock()
+	t.Log(got, j.reasons(), h)
+	_ = h
+	for i := 1; i < len(got); i++ {
+		require.Less(t, got[i-1], got[i], "order of blocks, gaps %v", j.reasons())
+	}
+}
+
+// 5. What a refill holds waits for an outage's end.
+// 6. The end of the stream, while a refill waits for a connection.
+func TestG2EndWithDroppedEventsIsTold(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	m, keys := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := newInbox(t)
+	open := make(chan struct{})
+	m.On("own", func(ctx context.Context, ev *bitcart.Event) error {
+		<-open
+		return in.handle(ctx, ev)
+	})
+	r := listenAll(t, m)
+	<-j.connects
+	emit(t, d, keys[0], "own", 0, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	emit(t, d, keys[0], "own", 1, 10)
+	eventually(t, func() bool { return m.Stats()[0].Dropped == 8 })
+	d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	d.Faults().CutSockets(bitcarttest.RST)
+	eventually(t, func() bool { return !m.Stats()[0].Connected })
+	close(open)
+	require.Equal(t, upTo(2), in.numbers(2))
+	time.Sleep(50 * time.Millisecond) // the lane runs dry
+	err := r.stop()
+	t.Log(err, j.reasons(), m.Stats()[0].Dropped)
+	require.True(t, err != nil || len(j.reasons()) > 1, "8 updates were dropped, the stream says nil and no gap was told")
+}
+
+// 7. A pass whose connection has ended says that it is connected.
+func TestOnConnectIsNotForADeadConnection(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	var log journal
+	hooks := bitcart.Hooks{
+		OnConnect:    func(_ context.Context, i bitcart.ConnectInfo) { log.add("connect armed=%d gaps=%d", i.Armed, i.Gaps) },
+		OnDisconnect: func(_ context.Context, i bitcart.DisconnectInfo) { log.add("disconnect") },
+		OnGap:        func(_ context.Context, g bitcart.Gap) { log.add("gap %v coin=%v", g.Reason, g.Coin != nil) },
+	}
+	m, _ := serve(t, d, 1, bitcart.WithStream(recovering()), bitcart.WithHooks(hooks))
+	start(t, websocketOf(m, bitcart.WithReconnectCallback(func(context.Context, string) error { log.add("callback"); return nil })))
+	eventually(t, func() bool { return log.count("callback") == 1 })
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	calls := d.CountCalls("get_updates")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+1))
+	d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	d.Faults().CutSockets(bitcarttest.RST)
+	eventually(t, func() bool { return log.count("disconnect") >= 4 })
+	d.Faults().GateMethod("get_updates", nil)
+	close(gate)
+	eventually(t, func() bool { return log.count("disconnect") >= 10 })
+	t.Log(log.all())
+	require.Equal(t, 1, log.count("callback"), "the daemon is down: %v", log.all())
+}
+
+// 8. PollUpdates and a daemon that was restarted.
+func TestPollingTellsOfARestart(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+	in := inboxOf(t, coin, "own")
+	start(t, pollingOf(coin))
+	<-j.connects
+	emit(t, d, coin.WalletKey(), "own", 0, 1)
+	in.numbers(1)
+	gate := make(chan struct{})
+	_ = gate
+	d.Faults().Stop(bitcarttest.RST)
+	eventually(t, func() bool { return !coin.Stats().Connected })
+	time.Sleep(100 * time.Millisecond)
+	before := len(j.reasons())
+	require.NoError(t, d.Faults().Start(patient(t)))
+	<-j.connects
+	time.Sleep(100 * time.Millisecond)
+	t.Log(before, j.reasons())
+	require.Contains(t, fmt.Sprint(j.reasons()), "restart")
+}
+
+// 9. The gap for the chain comes behind what it is about.
+func TestGapComesBeforeTheHeldBlocks(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	g, opt := tolled()
+	m, keys := serve(t, d, 1, bitcart.WithStream(recovering()), opt)
+	var log journal
+	start(t, func(ctx context.Context) error {
+		for ev, err := range m.Events(ctx) {
+			if err != nil {
+				log.add("gap %v", err.(*bitcart.GapError).Gap.Coin != nil)
+				continue
+			}
+			log.add("%s", ev.Name)
+		}
+		return nil
+	})
+	c, _ := m.Coin("BTC", keys[0])
+	armed(t, c)
+	eventually(t, func() bool { return !m.Stats()[0].Recovering })
+	loadGate := make(chan struct{})
+	var waits atomic.Bool
+	g.set(func(method, _ string) (<-chan struct{}, error) {
+		if method == "getbalance" {
+			waits.Store(true)
+			<-loadGate
+			return nil, errors.New("no")
+		}
+		return nil, nil
+	})
+	cutOff(t, d, bitcarttest.FIN)
+	eventually(t, waits.Load)
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	d.Mine(1)
+	eventually(t, func() bool { return m.Stats()[0].Queued == 1 })
+	close(loadGate)
+	eventually(t, func() bool { return log.count("new_block") == 1 && len(log.all()) >= 4 })
+	t.Log(log.all())
+	lines := log.all()
+	require.Less(t, slices.Index(lines[1:], "gap false"), slices.Index(lines[1:], "new_block"), "%v", lines)
+}
+
+func mineEach(d *bitcarttest.Daemon, n int) {
+	for range n {
+		d.Mine(1)
+	}
+}
+
+// 3b. The same for the chain's lane.
+func TestG11ChainOverflowWhileHeldNeedsNoGap(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 5
+	m, _ := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := inboxOf(t, m, "new_block")
+	listenAll(t, m)
+	<-j.connects
+	mineEach(d, 2)
+	in.next()
+	in.next()
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	calls := d.CountCalls("get_updates")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+1))
+	mineEach(d, 17)
+	eventually(t, func() bool { return m.Stats()[0].Dropped > 0 })
+	d.Faults().GateMethod("get_updates", nil)
+	close(gate)
+	for range 17 {
+		in.next()
+	}
+	mineEach(d, 1)
+	in.next()
+	<-j.connects
+	eventually(t, func() bool { return m.Stats()[0].Queued == 0 })
+	t.Log(d.CountCalls("get_updates") - calls)
+	require.Equal(t, []string{"start"}, j.reasons())
+}
+
+// 10. A lane that is full at a connect, and drops only then.
+func TestGapOfAFullLaneSaysSince(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	m, keys := serve(t, d, 2, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	open := make(chan struct{})
+	m.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	began := time.Now()
+	listenAll(t, m)
+	<-j.connects
+	emit(t, d, keys[0], "own", 0, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	emit(t, d, keys[0], "own", 1, 2)
+	eventually(t, func() bool { return m.Stats()[0].Queued == 1 })
+	cutOff(t, d, bitcarttest.FIN)
+	<-j.connects
+	emit(t, d, keys[0], "own", 2, 4)
+	eventually(t, func() bool { return m.Stats()[0].Dropped == 2 })
+	d.Faults().DropAnswer("get_updates", 1)
+	close(open)
+	eventually(t, func() bool { return len(j.reasons()) > 1 })
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	require.True(t, j.gaps[1].Since.After(began), "since %v", j.gaps[1].Since)
+}
+
+// 11. A Coin whose lane is full at a connect: the refill proves what the pass has not.
+func TestG11CoinWithAFullLaneNeedsNoGap(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 2
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := newInbox(t)
+	open := make(chan struct{})
+	coin.On("own", func(ctx context.Context, ev *bitcart.Event) error { <-open; return in.handle(ctx, ev) })
+	listen(t, coin)
+	<-j.connects
+	emit(t, d, coin.WalletKey(), "own", 0, 1)
+	eventually(t, func() bool { return coin.Stats().Running == 1 })
+	emit(t, d, coin.WalletKey(), "own", 1, 6)
+	eventually(t, func() bool { return coin.Stats().Dropped > 0 })
+	outage(t, d, func() { emit(t, d, coin.WalletKey(), "own", 6, 9) })
+	<-j.connects
+	close(open)
+	require.Equal(t, upTo(9), in.numbers(9))
+	require.Equal(t, []string{"start"}, j.reasons())
+}
+
+// 12. What a pass holds must not keep the pass from asking.
+func TestG4HeldEventsLeaveRoomForTheirAnswers(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueueBytes = 100_000
+	m, keys := serve(t, d, 6, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in := inboxOf(t, m, "own")
+	listenAll(t, m)
+	<-j.connects
+	gate := make(chan struct{})
+	d.Faults().GateMethod("getbalance", gate)
+	calls := d.CountCalls("getbalance")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "getbalance", calls+6))
+	for _, k := range keys {
+		emit(t, d, k, "own", 0, 40)
+	}
+	eventually(t, func() bool { return m.Stats()[0].Queued == 240 })
+	begin := time.Now()
+	close(gate)
+	for range 240 {
+		in.next()
+	}
+	t.Log("the held events waited", time.Since(begin), j.reasons())
+	require.Equal(t, []string{"start"}, j.reasons())
+}
