@@ -143,17 +143,22 @@ func (d *daemon) call(ctx context.Context, method string, params []byte, secrets
 		ctx, cancel = context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 	}
-	return d.callUnbounded(ctx, method, params, secrets)
+	result, err := d.rpc.Call(ctx, method, params)
+	if err != nil {
+		return nil, d.failure(ctx, method, err, secrets())
+	}
+	return result, nil
 }
 
-// callUnbounded is call without the default limit, for get_updates: a call
-// that is cut off has emptied the daemon's queue all the same.
+// callUnbounded is call without the default limit and without a place in the
+// line, for get_updates: a call that is cut off has emptied the daemon's queue
+// all the same.
 func (d *daemon) callUnbounded(ctx context.Context, method string, params []byte, secrets func() redactor) ([]byte, error) {
-	result, err := d.rpc.Call(ctx, method, params)
-	if err == nil {
-		return result, nil
+	result, err := d.rpc.CallAtOnce(ctx, method, params)
+	if err != nil {
+		return nil, d.failure(ctx, method, err, secrets())
 	}
-	return nil, d.failure(ctx, method, err, secrets())
+	return result, nil
 }
 
 // failure is an error of the RPC layer in the library's types.

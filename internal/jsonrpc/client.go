@@ -49,7 +49,8 @@ type Client struct {
 	// monotonic clock; 0 means never.
 	answered atomic.Int64
 
-	spec specCache
+	spec   specCache
+	places places
 }
 
 // New returns a client of the daemon. It does not connect.
@@ -64,6 +65,7 @@ func New(cfg Config) *Client {
 		maxAnswer: answerLimit(cfg.MaxAnswer),
 		started:   time.Now(),
 		spec:      newSpecCache(),
+		places:    newPlaces(),
 	}
 }
 
@@ -73,7 +75,17 @@ func New(cfg Config) *Client {
 // The error is *Error when the daemon answered with one, otherwise *TransportError. The whole call,
 // reading of the answer included, is bounded by ctx alone; a daemon may hold a call without limit.
 // When ctx ends after the request has left, the daemon still runs the call to its end.
+//
+// Of many calls at once a few run and the others wait for them, for a tenth of
+// a second at most: so they share a few connections.
 func (c *Client) Call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+	leave := c.places.enter(ctx)
+	defer leave()
+	return c.CallAtOnce(ctx, method, params)
+}
+
+// CallAtOnce is Call without waiting for others.
+func (c *Client) CallAtOnce(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	id := c.lastID.Add(1)
 	buf := borrowBuffer()
 	defer returnBuffer(buf)
