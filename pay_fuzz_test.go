@@ -25,7 +25,7 @@ func fuzzCoins(t testing.TB) []*Coin {
 // asAnswer is what a decoder can be given: the RPC layer lets only valid JSON through.
 func asAnswer(t *testing.T, text string) json.RawMessage {
 	if !json.Valid([]byte(text)) {
-		t.Skip("no JSON")
+		return json.RawMessage("null")
 	}
 	return json.RawMessage(strings.TrimSpace(text))
 }
@@ -164,7 +164,7 @@ func FuzzCheckOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		amount, err := decimal.NewFromString(text)
 		if err != nil {
-			t.Skip("no amount")
+			return // no amount
 		}
 		if checkOutput("PayTo", Output{"a", amount}, 8) != nil {
 			return
