@@ -1,6 +1,7 @@
 package bitcart
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -37,7 +38,8 @@ type daemon struct {
 	rpc        *jsonrpc.Client
 	log        *slog.Logger
 	hooks      Hooks
-	stream     StreamConfig // with defaults
+	stream     StreamConfig  // with defaults
+	patience   time.Duration // of recovery
 	allWallets bool
 	n          counters
 }
@@ -62,6 +64,7 @@ func newDaemon(cur *currency, s settings) (*daemon, error) {
 		cur: cur, url: s.baseURL, user: latin1(s.user), pass: latin1(s.pass),
 		log:   s.log.With("currency", cur.Symbol),
 		hooks: s.hooks, stream: s.stream.withDefaults(), allWallets: s.allWallets,
+		patience: cmp.Or(s.patience, recoverPatience),
 	}
 	d.transport, d.ownsIdle = s.makeTransport()
 	client := s.httpClient
@@ -77,7 +80,7 @@ func newDaemon(cur *currency, s settings) (*daemon, error) {
 // apart from its manager.
 func (d *daemon) alone() *daemon {
 	return &daemon{cur: d.cur, url: d.url, user: d.user, pass: d.pass, transport: d.transport,
-		ownsIdle: d.ownsIdle, rpc: d.rpc, log: d.log, hooks: d.hooks, stream: d.stream, allWallets: d.allWallets}
+		ownsIdle: d.ownsIdle, rpc: d.rpc, log: d.log, hooks: d.hooks, stream: d.stream, allWallets: d.allWallets, patience: d.patience}
 }
 
 // makeTransport returns the transport of RPC and websocket, and whether it is

@@ -45,7 +45,7 @@ func (d *drained) weigh(m *replay.Merged, queueCap int) {
 func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 	w := t.w
 	gaveUp := make(chan struct{})
-	late := time.AfterFunc(recoverPatience, func() {
+	late := time.AfterFunc(r.l.d.patience, func() {
 		defer close(gaveUp)
 		r.giveUp(p, t)
 	})
@@ -62,6 +62,9 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 	if r.tooEarly(&t, updates) {
 		return false
 	}
+	if t.lost && t.forChain == nil {
+		r.lost(p, w) // before what the answer brought
+	}
 	chainProven, merged := r.merge(p, w, updates, asked, unbroken)
 	if !merged {
 		t.loaded = true
@@ -70,8 +73,6 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 	}
 	if t.forChain != nil {
 		r.chainRefilled(p, t, chainProven && !t.lost)
-	} else if t.lost {
-		r.lost(p, w)
 	}
 	return true
 }
@@ -167,7 +168,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 	}
 	chainProven = r.put(p, w, unbroken)
 	l.open(w)
-	if chainProven || p.common.Load() {
+	if asked.chain == l.chainHold && (chainProven || p.common.Load()) {
 		r.openChain()
 	}
 	return chainProven, true

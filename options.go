@@ -52,6 +52,7 @@ type settings struct {
 	log        *slog.Logger
 	hooks      Hooks
 	stream     StreamConfig
+	patience   time.Duration // of recovery; 0 = recoverPatience. Tests have less of it
 	allWallets bool
 	currencies []currencyOptions
 }

@@ -134,7 +134,7 @@ func (r *recovery) start(p *pass, ws []*watch) {
 		r.load(p, ws)
 	})
 	r.passes.Go(func() {
-		if pause(p.ctx, recoverPatience+time.Duration(len(ws))*walletPatience) {
+		if pause(p.ctx, r.l.d.patience+time.Duration(len(ws))*walletPatience) {
 			r.overdue(p, ws)
 		}
 	})
@@ -350,7 +350,7 @@ func (r *recovery) refills() bool {
 // connection is tried after the time next.
 func (r *recovery) abandon(since time.Time, next time.Duration) {
 	r.mu.Lock()
-	tooLong := !r.heldAt.IsZero() && time.Since(r.heldAt)+next > recoverPatience
+	tooLong := !r.heldAt.IsZero() && time.Since(r.heldAt)+next > r.l.d.patience
 	if tooLong {
 		r.heldAt = time.Time{}
 	}

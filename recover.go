@@ -68,7 +68,7 @@ func newRecovery(l *link) *recovery {
 
 // run recovers wallets until ctx ends, and waits for those under way.
 func (r *recovery) run(ctx context.Context) {
-	r.tasks.run(ctx, recoverCalls, recoverPatience, r.recover)
+	r.tasks.run(ctx, recoverCalls, r.l.d.patience, r.recover)
 }
 
 // join recovers a wallet that was added while the stream runs: what came
@@ -196,7 +196,7 @@ func (r *recovery) postpone(p *pass, t recoverTask) (done bool) {
 	if t.putOff.IsZero() {
 		t.putOff = time.Now()
 	}
-	if time.Since(t.putOff) > recoverPatience {
+	if time.Since(t.putOff) > r.l.d.patience {
 		r.giveUp(p, t)
 		t.putOff = time.Now()
 	}

@@ -449,3 +449,57 @@ func TestG4HeldEventsLeaveRoomForTheirAnswers(t *testing.T) {
 	t.Log("the held events waited", time.Since(begin), j.reasons())
 	require.Equal(t, []string{"start"}, j.reasons())
 }
+
+// A daemon that synchronizes holds every load: no wallet's live events wait for the turns of all others.
+func TestG10NoWalletWaitsForTheTurnOfOthers(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	m, keys := serve(t, d, 80, bitcart.WithStream(recovering()), bitcart.WithPatience(200*time.Millisecond))
+	in := inboxOf(t, m, "own")
+	for _, k := range keys {
+		require.NoError(t, d.Load(k))
+	}
+	d.Faults().DelayMethod("getbalance", time.Hour)
+	r := start(t, websocketOf(m))
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	for i, k := range keys {
+		require.NoError(t, d.Emit(k, item("own", i)))
+	}
+	require.ElementsMatch(t, upTo(len(keys)), in.numbers(len(keys)))
+	d.Faults().DelayMethod("getbalance", 0)
+	require.NoError(t, r.stop())
+}
+
+// What a refill holds when its connection ends does not wait for the end of the outage.
+func TestWhatARefillHoldsIsHandedOverInAnOutage(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	cfg.BackoffMin, cfg.BackoffMax = 40*time.Millisecond, 50*time.Millisecond
+	m, keys := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithPatience(300*time.Millisecond), bitcart.WithHooks(j.hooks()))
+	in := newInbox(t)
+	open := make(chan struct{})
+	m.On("own", func(ctx context.Context, ev *bitcart.Event) error {
+		<-open
+		return in.handle(ctx, ev)
+	})
+	listenAll(t, m)
+	<-j.connects
+	emit(t, d, keys[0], "own", 0, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	emit(t, d, keys[0], "own", 1, 2)
+	eventually(t, func() bool { return m.Stats()[0].Queued == 1 })
+	calls := d.CountCalls("get_updates")
+	sendOnly(d, keys[0], 2) // dropped, and its append was skipped
+	eventually(t, func() bool { return m.Stats()[0].Dropped == 1 })
+	close(open)
+	require.Equal(t, upTo(2), in.numbers(2))
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+1))
+	emit(t, d, keys[0], "own", 3, 4) // held by the refill
+	eventually(t, func() bool { return m.Stats()[0].Queued == 1 })
+	d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	d.Faults().CutSockets(bitcarttest.RST)
+	require.Equal(t, []int{3}, in.numbers(1))
+}
