@@ -1,0 +1,13 @@
+module github.com/bitcart-go/bitcart/bench
+
+go 1.25.0
+
+replace github.com/bitcart-go/bitcart => ..
+
+require (
+	github.com/bitcart-go/bitcart v0.0.0-00010101000000-000000000000
+	github.com/gorilla/websocket v1.5.3
+	github.com/shopspring/decimal v1.6.0
+)
+
+require github.com/cenkalti/backoff/v4 v4.3.0 // indirect
