@@ -49,6 +49,11 @@ type currency struct {
 	registered bool
 }
 
+// isNamed reports whether the currency of a frame is this one, in any case.
+func (c *currency) isNamed(symbol []byte) bool {
+	return string(symbol) == c.Symbol || strings.EqualFold(string(symbol), c.Symbol)
+}
+
 // dialect is what differs between families (protocol sections 4 and 9).
 type dialect struct {
 	createRequest, readRequest, listRequests, removeRequest string

@@ -31,6 +31,8 @@ type link struct {
 	first  bool // this link's first attempt to connect is the stream's
 	single bool
 
+	cutter wire.Cutter // the reader's
+
 	queue *queue.Set[parcel]
 	hooks *hookRunner
 	chain *watch
@@ -245,29 +247,31 @@ func (l *link) unwatch() {
 
 // accept takes one message of the websocket.
 func (l *link) accept(data []byte) {
-	frame, err := wire.Cut(data)
+	frame, err := l.cutter.Cut(data)
 	if err != nil {
 		l.garbage("the message is no frame")
 		return
 	}
-	if frame.Currency != "" && !strings.EqualFold(frame.Currency, l.d.cur.Symbol) {
+	if len(frame.Currency) > 0 && !l.d.cur.isNamed(frame.Currency) {
 		l.garbage("the frame is of another currency: the URL may be another daemon's")
 		return
 	}
 	now := time.Now()
-	if frame.Wallet == "" {
+	if len(frame.Wallet) == 0 {
 		for _, u := range frame.Updates {
 			l.push(l.chain, "", u, SourceWebsocket, now)
 		}
 		return
 	}
-	w := l.lookup(frame.Wallet)
-	for _, u := range frame.Updates {
-		if w != nil {
-			l.push(w, frame.Wallet, u, SourceWebsocket, now)
-		} else {
-			l.pushForeign(frame.Wallet, u, now)
+	if w := l.lookupBytes(frame.Wallet); w != nil {
+		for _, u := range frame.Updates {
+			l.push(w, w.coin.key, u, SourceWebsocket, now)
 		}
+		return
+	}
+	key := string(frame.Wallet)
+	for _, u := range frame.Updates {
+		l.pushForeign(key, u, now)
 	}
 }
 
@@ -275,6 +279,13 @@ func (l *link) lookup(key string) *watch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.watches[key]
+}
+
+// lookupBytes is lookup without a copy of the key.
+func (l *link) lookupBytes(key []byte) *watch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watches[string(key)]
 }
 
 // allWatches is a snapshot.

@@ -104,29 +104,98 @@ func (s RequestStatus) String() string {
 // ErrWrongEvent when P names another event, otherwise a *PayloadError; a
 // required member that is absent or null is one, so no field is zero by
 // accident.
+//
+// The members of the library's own payloads have exactly the names of the
+// daemon's; for a type of yours encoding/json takes a name in any case.
 func PayloadOf[P any](ev *Event) (P, error) {
-	var p P
+	var p, zero P
 	if ev == nil || ev.body == nil {
-		return p, errNoEvent
+		return zero, errNoEvent
 	}
-	if name, err := payloadName[P](); err == nil && name != ev.Name {
-		return p, fmt.Errorf("%w: %T is of %s, the event is %s", ErrWrongEvent, p, name, ev.Name)
+	known, err := readPayload(ev, &p)
+	if !known {
+		return decodePayload[P](ev)
 	}
-	err := decodePayload(ev.body.raw, &p)
-	if err == nil {
-		return p, nil
+	if err != nil {
+		return zero, err
 	}
+	return p, nil
+}
+
+// readPayload reads the update into *target if that is one of the library's own
+// payloads: they are on the hot path and need no reflection.
+func readPayload(ev *Event, target any) (known bool, err error) {
+	switch p := target.(type) {
+	case *NewBlock:
+		*p, err = payload(ev, EventNewBlock, readNewBlock)
+	case *NewTransaction:
+		*p, err = payload(ev, EventNewTransaction, readNewTransaction)
+	case *NewPayment:
+		*p, err = payload(ev, EventNewPayment, readNewPayment)
+	case *VerifiedTx:
+		*p, err = payload(ev, EventVerifiedTx, readVerifiedTx)
+	case **NewBlock:
+		*p, err = pointer(payload(ev, EventNewBlock, readNewBlock))
+	case **NewTransaction:
+		*p, err = pointer(payload(ev, EventNewTransaction, readNewTransaction))
+	case **NewPayment:
+		*p, err = pointer(payload(ev, EventNewPayment, readNewPayment))
+	case **VerifiedTx:
+		*p, err = pointer(payload(ev, EventVerifiedTx, readVerifiedTx))
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func payload[P any](ev *Event, name string, read func(raw []byte) (P, error)) (P, error) {
 	var zero P
+	if ev.Name != name {
+		return zero, wrongEvent(ev, zero, name)
+	}
+	p, err := read(ev.body.raw)
+	if err != nil {
+		return zero, payloadError(ev, err, nil)
+	}
+	return p, nil
+}
+
+func pointer[P any](p P, err error) (*P, error) { return &p, err }
+
+// decodePayload is PayloadOf for other types.
+func decodePayload[P any](ev *Event) (P, error) {
+	var p, zero P
+	if name, err := payloadName[P](); err == nil && name != ev.Name {
+		return zero, wrongEvent(ev, zero, name)
+	}
+	t := reflect.TypeFor[P]()
+	err := unmarshal(ev.body.raw, &p)
+	if err == nil {
+		err = checkRequired(ev.body.raw, t)
+	}
+	if err != nil {
+		return zero, payloadError(ev, err, t)
+	}
+	return p, nil
+}
+
+func wrongEvent(ev *Event, p any, name string) error {
+	return fmt.Errorf("%w: %T is of %s, the event is %s", ErrWrongEvent, p, name, ev.Name)
+}
+
+// payloadError says of which event an error is and, for one that encoding/json
+// has found in a value of type t, of which member.
+func payloadError(ev *Event, err error, t reflect.Type) *PayloadError {
 	var detail *PayloadError
 	if !errors.As(err, &detail) {
 		detail = &PayloadError{Err: err}
 	}
 	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) && detail.Field == "" {
-		detail.Field = wirePath(reflect.TypeFor[P](), wrongType.Field)
+	if t != nil && errors.As(err, &wrongType) && detail.Field == "" {
+		detail.Field = wirePath(t, wrongType.Field)
 	}
 	detail.Event = ev.Name
-	return zero, detail
+	return detail
 }
 
 var errNotPayload = errors.New("names no event")
@@ -154,108 +223,6 @@ func payloadName[P any]() (string, error) {
 		return named.EventName(), nil
 	}
 	return "", errNotPayload
-}
-
-// decodePayload decodes raw into *target, a P. The library's own types come
-// first: they are on the hot path and need no reflection.
-func decodePayload(raw json.RawMessage, target any) error {
-	switch p := target.(type) {
-	case *NewBlock:
-		return p.decode(raw)
-	case *NewTransaction:
-		return p.decode(raw)
-	case *NewPayment:
-		return p.decode(raw)
-	case *VerifiedTx:
-		return p.decode(raw)
-	case **NewBlock:
-		*p = new(NewBlock)
-		return (*p).decode(raw)
-	case **NewTransaction:
-		*p = new(NewTransaction)
-		return (*p).decode(raw)
-	case **NewPayment:
-		*p = new(NewPayment)
-		return (*p).decode(raw)
-	case **VerifiedTx:
-		*p = new(VerifiedTx)
-		return (*p).decode(raw)
-	}
-	if err := unmarshal(raw, target); err != nil {
-		return err
-	}
-	return checkRequired(raw, reflect.TypeOf(target).Elem())
-}
-
-func (p *NewBlock) decode(raw []byte) error {
-	var w struct {
-		Height *int64 `json:"height"`
-	}
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return err
-	}
-	return require("height", w.Height, &p.Height)
-}
-
-func (p *NewTransaction) decode(raw []byte) error {
-	var w struct {
-		Tx          *string         `json:"tx"`
-		FromAddress string          `json:"from_address"`
-		To          string          `json:"to"`
-		Amount      json.RawMessage `json:"amount"`
-		Contract    string          `json:"contract"`
-	}
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return err
-	}
-	amount, err := parseAmount(w.Amount)
-	if err != nil {
-		return &PayloadError{Field: "amount", Err: err}
-	}
-	p.FromAddress, p.To, p.Amount, p.Contract = w.FromAddress, w.To, amount, w.Contract
-	return require("tx", w.Tx, &p.Tx)
-}
-
-func (p *NewPayment) decode(raw []byte) error {
-	var w struct {
-		Address    *string         `json:"address"`
-		Status     *RequestStatus  `json:"status"`
-		StatusStr  *string         `json:"status_str"`
-		TxHashes   []string        `json:"tx_hashes"`
-		SentAmount json.RawMessage `json:"sent_amount"`
-		Contract   string          `json:"contract"`
-	}
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return err
-	}
-	sent, err := parseAmount(w.SentAmount)
-	if err != nil {
-		return &PayloadError{Field: "sent_amount", Err: err}
-	}
-	p.TxHashes, p.SentAmount, p.Contract = w.TxHashes, sent, w.Contract
-	return errors.Join(
-		require("address", w.Address, &p.Address),
-		require("status", w.Status, &p.Status),
-		require("status_str", w.StatusStr, &p.StatusStr))
-}
-
-func (p *VerifiedTx) decode(raw []byte) error {
-	var w struct {
-		Tx     *string `json:"tx"`
-		Height *int64  `json:"height"`
-	}
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return err
-	}
-	return errors.Join(require("tx", w.Tx, &p.Tx), require("height", w.Height, &p.Height))
-}
-
-func require[T any](name string, value *T, field *T) error {
-	if value == nil {
-		return &PayloadError{Field: name, Err: ErrMissingMember}
-	}
-	*field = *value
-	return nil
 }
 
 // requiredMembers caches what checkRequired wants of a type.

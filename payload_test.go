@@ -717,6 +717,23 @@ func FuzzPayloadOf(f *testing.F) {
 	})
 }
 
+// exactMembers leaves of an object the members that have a field of a struct
+// type, by their exact names: the library's own payloads know no other.
+func exactMembers(t *testing.T, raw []byte, of reflect.Type) []byte {
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(raw, &members))
+	exact := make(map[string]json.RawMessage)
+	for i := range of.NumField() {
+		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		if value, ok := members[name]; ok {
+			exact[name] = value
+		}
+	}
+	out, err := json.Marshal(exact)
+	require.NoError(t, err)
+	return out
+}
+
 // fuzzOne compares what PayloadOf reads with what encoding/json reads. "0."
 // is Electron Cash's zero, which a decimal does not take.
 func fuzzOne[P bitcart.Payload](t *testing.T, ev *bitcart.Event) {
@@ -732,8 +749,13 @@ func fuzzOne[P bitcart.Payload](t *testing.T, ev *bitcart.Event) {
 		return
 	}
 	requireSamePayload(t, got, *pointer)
+	raw := []byte(ev.Raw())
+	switch any(zero).(type) {
+	case bitcart.NewBlock, bitcart.NewTransaction, bitcart.NewPayment, bitcart.VerifiedTx:
+		raw = exactMembers(t, raw, reflect.TypeFor[P]())
+	}
 	var want P
-	if err := json.Unmarshal(ev.Raw(), &want); err != nil {
+	if err := json.Unmarshal(raw, &want); err != nil {
 		require.ErrorContains(t, err, "decimal", "PayloadOf has taken what encoding/json does not")
 		return
 	}
