@@ -171,13 +171,17 @@ func walletOf(c *Coin) string {
 	return walletName(c.key)
 }
 
+func (l *link) asksForSlowHandlers() bool {
+	return l.d.hooks.OnSlowHandler != nil && l.s.pull == nil
+}
+
 // watchSlowHandlers tells OnSlowHandler of handlers that run for long. The
 // function it returns ends and waits for its goroutine.
 func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
-	hook := l.d.hooks.OnSlowHandler
-	if hook == nil || l.s.pull != nil {
+	if !l.asksForSlowHandlers() {
 		return func() {}
 	}
+	hook := l.d.hooks.OnSlowHandler
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // during the drain as well
 	var done sync.WaitGroup
 	done.Go(func() {

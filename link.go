@@ -126,6 +126,7 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 		Workers: l.cfg.Workers, PerLane: l.cfg.QueuePerWallet,
 		LaneBytes: l.cfg.QueueBytes / 8, Bytes: l.cfg.QueueBytes,
 		Arrival: s.pull != nil,
+		Timed:   l.asksForSlowHandlers(),
 		Handle:  l.handle,
 		Dry:     l.dry,
 	})
@@ -245,8 +246,18 @@ func (l *link) unwatch() {
 	}
 }
 
-// accept takes one message of the websocket.
-func (l *link) accept(data []byte) {
+// reading is told by the reader that it waits for the network, or that it has
+// something: then many messages may come at once.
+func (l *link) reading(waits bool) {
+	if waits {
+		l.queue.Uncork()
+	} else {
+		l.queue.Cork()
+	}
+}
+
+// accept takes one message of the websocket, which came at now.
+func (l *link) accept(data []byte, now time.Time) {
 	frame, err := l.cutter.Cut(data)
 	if err != nil {
 		l.garbage("the message is no frame")
@@ -256,7 +267,6 @@ func (l *link) accept(data []byte) {
 		l.garbage("the frame is of another currency: the URL may be another daemon's")
 		return
 	}
-	now := time.Now()
 	if len(frame.Wallet) == 0 {
 		for _, u := range frame.Updates {
 			l.push(l.chain, "", u, SourceWebsocket, now)

@@ -310,11 +310,17 @@ func call(ctx context.Context, h Handler, ev *Event, n *counters) (out outcome) 
 		}
 	}()
 	if err := h(ctx, ev); err != nil {
-		out.err = &HandlerError{Event: ev, Err: err}
-		errors.As(err, &out.retry)
-		out.text = ev.redact(err)
+		out = failure(ev, err)
 	}
 	returned = true
+	return out
+}
+
+// failure is the outcome of a handler that has returned err.
+func failure(ev *Event, err error) (out outcome) {
+	out.err = &HandlerError{Event: ev, Err: err}
+	errors.As(err, &out.retry)
+	out.text = ev.redact(err)
 	return out
 }
 

@@ -180,12 +180,13 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 			w.lastLife = l.started
 		}
 	}()
+	defer l.queue.Uncork()
 	for {
 		msg, err := conn.Read()
 		if err != nil {
 			return l.connectionError(err)
 		}
-		l.accept(msg)
+		l.accept(msg, conn.Received())
 	}
 }
 
@@ -197,6 +198,7 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
 		LastLife: func() time.Time { return l.lifeByCalls(current.Load()) },
+		Waiting:  l.reading,
 	})
 	if err != nil {
 		return nil, l.d.connectError(ctx, err)

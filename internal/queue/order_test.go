@@ -226,7 +226,9 @@ func TestZeroConfigStillWorks(t *testing.T) {
 
 func TestRunningTellsValuesAndTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, wide(2))
+		cfg := wide(2)
+		cfg.Timed = true
+		s := newStage(t, cfg)
 		began := map[int]time.Time{}
 		for i := range 3 {
 			began[i] = time.Now()

@@ -42,6 +42,9 @@ type Config[T any] struct {
 	// the lane was removed meanwhile. A Handle that ends its goroutine has
 	// done its value; it should not panic, for nobody recovers it.
 	Handle func(v T, attempt int) (retry time.Duration, again bool)
+	// Timed notes when each Handle began, for [Set.Running]. It costs a look at
+	// the clock for each value.
+	Timed bool
 	// Dry is told, with no lock held, that an overflowed lane has handed over
 	// all it had. What is pushed is dropped until the lane is reopened; a
 	// keyed lane that is empty and not held when Dry returns is forgotten
@@ -84,6 +87,8 @@ type Set[T any] struct {
 	running  int   // handlers inside
 	refused  int   // values whose handler asked for another attempt after Stop
 	stopped  bool
+	corked   bool
+	unhired  int            // times that a corked Set did without a worker since the last one
 	quiet    chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
 	exited   chan struct{}  // closed when no worker is alive; nil while nobody asks
 	timers   sync.WaitGroup // retry timers whose function may run
@@ -130,7 +135,7 @@ func (s *Set[T]) Held() int64 {
 }
 
 // Running calls f for each value that a handler holds, with the time at which
-// the handler began. f runs without a lock, on a snapshot.
+// the handler began if the Set is Timed. f runs without a lock, on a snapshot.
 func (s *Set[T]) Running(f func(v T, since time.Time)) {
 	type held struct {
 		v     T
@@ -300,16 +305,43 @@ func (s *Set[T]) next() (l *Lane[T], ok bool) {
 	return l, ok
 }
 
-// hire starts a worker when more lanes are in line than workers are about to
-// take one, and there may be more of them. A worker that puts a lane in line
-// itself need not: it takes one next. mu is held.
+// Cork tells that pushes come in quick succession until [Set.Uncork]: no worker
+// is started for each, which costs more than many a handler. Those that run go
+// on; what waits for one waits until then, or until many values do.
+func (s *Set[T]) Cork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corked = true
+}
+
+// Uncork ends what Cork has begun. Whoever corks must uncork before anything
+// for which it may have to wait.
+func (s *Set[T]) Uncork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.corked, s.unhired = false, 0
+	s.hire()
+}
+
+// maxUnhired is how long a corked Set does without a worker.
+const maxUnhired = 256
+
+// hire starts a worker when lanes are in line, no worker is about to take one,
+// and there may be more workers. One is enough: a worker sees to the next one
+// before it is held up by a handler. mu is held.
 func (s *Set[T]) hire() {
-	free := len(s.workers) - s.calling
-	if s.inLine() > free && len(s.workers) < s.cfg.Workers {
-		w := &worker[T]{}
-		s.workers = append(s.workers, w)
-		go s.work(w)
+	if s.inLine() == 0 || len(s.workers) > s.calling || len(s.workers) == s.cfg.Workers {
+		return
 	}
+	if s.corked {
+		if s.unhired++; s.unhired < maxUnhired {
+			return
+		}
+		s.unhired = 0
+	}
+	w := &worker[T]{}
+	s.workers = append(s.workers, w)
+	go s.work(w)
 }
 
 // work hands over until no lane is ready.
@@ -354,7 +386,10 @@ func (s *Set[T]) turn(w *worker[T], l *Lane[T]) {
 	for l.runnable() && !s.stopped {
 		it := l.pop()
 		s.running++
-		w.v, w.since, w.inside = it.v, time.Now(), true
+		w.v, w.inside = it.v, true
+		if s.cfg.Timed {
+			w.since = time.Now()
+		}
 		s.enter(w, l)
 		retry, again := s.cfg.Handle(it.v, it.attempt+1)
 		s.mu.Lock()
@@ -385,6 +420,7 @@ func (s *Set[T]) enter(w *worker[T], l *Lane[T]) {
 	l.busy = true
 	w.lane = l
 	s.calling++
+	s.hire()
 	s.mu.Unlock()
 }
 

@@ -1,7 +1,5 @@
 package replay
 
-import "hash/maphash"
-
 // Item stands for one update, as a frame or a daemon's queue told it.
 type Item struct {
 	Bytes Fingerprint // of the update as it stands: what tells repeats
@@ -23,11 +21,8 @@ func ItemOf(event string, raw []byte, chainWide bool) Item {
 		return it
 	}
 	if before, after, ok := cutMember(raw, changed); ok {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		h.Write(before) // never fails
-		h.Write(after)
-		it.Key = Fingerprint(h.Sum64())
+		var room [1 << 10]byte // for what daemons send
+		it.Key = Of(append(append(room[:0], before...), after...))
 	}
 	return it
 }

@@ -1,5 +1,7 @@
 package replay
 
+import "bytes"
+
 // cutMember returns what stands before and behind the first member of that
 // name of a JSON object, its comma left out; what is inside the other members
 // is not looked into. It reports false when there is no such member, or when
@@ -14,7 +16,7 @@ func cutMember(raw []byte, name string) (before, after []byte, ok bool) {
 	for at(raw, i, '"') {
 		key := i
 		i = str(raw, i)
-		found := string(raw[key:i]) == `"`+name+`"`
+		found := i-key == len(name)+2 && string(raw[key+1:i-1]) == name
 		i = space(raw, i)
 		if !at(raw, i, ':') {
 			break
@@ -55,15 +57,26 @@ func space(raw []byte, i int) int {
 
 // str returns where the string at i ends.
 func str(raw []byte, i int) int {
-	for i++; i < len(raw); i++ {
-		switch raw[i] {
-		case '"':
+	begin := i + 1
+	for i = begin; ; i++ {
+		quote := bytes.IndexByte(raw[min(i, len(raw)):], '"')
+		if quote < 0 {
+			return len(raw)
+		}
+		i += quote
+		if !escaped(raw[begin:i]) {
 			return i + 1
-		case '\\':
-			i++
 		}
 	}
-	return len(raw)
+}
+
+// escaped: an odd number of backslashes stands at the end.
+func escaped(text []byte) bool {
+	n := len(text)
+	for n > 0 && text[n-1] == '\\' {
+		n--
+	}
+	return (len(text)-n)%2 == 1
 }
 
 // value returns where the value at i ends.

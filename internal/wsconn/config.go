@@ -58,6 +58,11 @@ type Config struct {
 	// means never. The keep-alive asks it before it pings and before it gives the
 	// connection up. It must not block and must not call Close.
 	LastLife func() time.Time
+
+	// Waiting, if set, is called by Read with true before it waits for the
+	// network, when it has returned every message that had come, and with false
+	// afterwards. It must not block.
+	Waiting func(bool)
 }
 
 func (c Config) withDefaults() Config {

@@ -23,7 +23,8 @@ const (
 type Conn struct {
 	cfg Config
 	ws  *websocket.Conn
-	nc  net.Conn // what ws runs on
+	nc  net.Conn // below it
+	in  *inbound // what ws runs on
 
 	// Owned by the goroutine in Read.
 	buf     []byte
@@ -49,9 +50,9 @@ type Conn struct {
 	owned     sync.WaitGroup
 }
 
-func newConn(cfg Config, ws *websocket.Conn, nc net.Conn) *Conn {
+func newConn(cfg Config, ws *websocket.Conn, in *inbound) *Conn {
 	c := &Conn{
-		cfg: cfg, ws: ws, nc: nc,
+		cfg: cfg, ws: ws, nc: in.Conn, in: in,
 		proven: make(chan struct{}),
 		// A nanosecond early, so that no frame can come at 0.
 		epoch:    time.Now().Add(-1),
@@ -60,6 +61,7 @@ func newConn(cfg Config, ws *websocket.Conn, nc net.Conn) *Conn {
 		closing:  make(chan struct{}),
 		pingNow:  make(chan struct{}, 1),
 	}
+	in.wait = cfg.Waiting
 	ws.SetReadLimit(cfg.ReadLimit)
 	c.watchControlFrames()
 	c.owned.Go(c.keepAlive)
@@ -142,9 +144,16 @@ func (c *Conn) readMessage() ([]byte, error) {
 	}
 }
 
-// sign notes a sign of life. It is on the path of every message: one reading of
-// the monotonic clock and one store.
-func (c *Conn) sign() { c.lastFrame.Store(int64(time.Since(c.epoch))) }
+// sign notes a sign of life. It is on the path of every message, so it does not
+// ask the clock: what counts is when the bytes came.
+func (c *Conn) sign() {
+	// The answer to the upgrade may have brought frames along, before epoch.
+	c.lastFrame.Store(max(1, int64(c.in.at.Sub(c.epoch))))
+}
+
+// Received is when the last bytes came of what Read has returned. It is for the
+// goroutine that is to call Read.
+func (c *Conn) Received() time.Time { return c.in.at }
 
 func (c *Conn) prove() {
 	if !c.proved {

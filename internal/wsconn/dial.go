@@ -40,11 +40,11 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if d.transport == nil {
 		d.transport = &http.Transport{}
 	}
-	ws, nc, err := d.dial(handshakeCtx)
+	ws, in, err := d.dial(handshakeCtx)
 	if err != nil {
 		return nil, d.explain(ctx, handshakeCtx, cfg, err)
 	}
-	return newConn(cfg, ws, nc), nil
+	return newConn(cfg, ws, in), nil
 }
 
 // target is a URL in the forms that the steps of a dial need.
@@ -128,21 +128,22 @@ type dialer struct {
 	step      string // where the attempt is, for error texts
 }
 
-func (d *dialer) dial(ctx context.Context) (*websocket.Conn, net.Conn, error) {
+func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *inbound, error) {
 	nc, err := d.connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	d.step = "upgrade"
+	in := &inbound{Conn: nc, left: maxHandshakeBytes, limit: true}
 	var ws *websocket.Conn
 	err = guard(ctx, nc, func() error {
-		ws, err = d.upgrade(ctx, nc)
+		ws, err = d.upgrade(ctx, in)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return ws, nc, nil
+	return ws, in, nil
 }
 
 // upgrade lets the library speak over a connection that stands already, because
@@ -153,9 +154,8 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, net.Conn, error) {
 // here and a deflate per client in the peer's fan-out, and the read limit counts
 // compressed bytes, so it would no longer bound memory. For the same reason a
 // peer that compresses unasked is refused: the library would go along with it.
-func (d *dialer) upgrade(ctx context.Context, nc net.Conn) (*websocket.Conn, error) {
-	limited := &limitedConn{Conn: nc, left: maxHandshakeBytes, limit: true}
-	standing := func(context.Context, string, string) (net.Conn, error) { return limited, nil }
+func (d *dialer) upgrade(ctx context.Context, in *inbound) (*websocket.Conn, error) {
+	standing := func(context.Context, string, string) (net.Conn, error) { return in, nil }
 	upgrader := websocket.Dialer{
 		NetDialContext:    standing,
 		NetDialTLSContext: standing,
@@ -174,7 +174,7 @@ func (d *dialer) upgrade(ctx context.Context, nc net.Conn) (*websocket.Conn, err
 	if answer.Header.Get("Sec-Websocket-Extensions") != "" {
 		return nil, errors.New("peer uses a websocket extension that was not offered")
 	}
-	limited.limit = false
+	in.limit = false
 	return ws, nil
 }
 
@@ -196,29 +196,4 @@ func (d *dialer) explain(ctx, handshakeCtx context.Context, cfg Config, err erro
 		return fmt.Errorf("wsconn: %s: no connection within %v: %w", d.step, cfg.HandshakeTimeout, handshakeCtx.Err())
 	}
 	return fmt.Errorf("wsconn: %s: %w", d.step, err)
-}
-
-// limitedConn bounds what is read while limit is set. Only the goroutine that
-// reads changes it.
-type limitedConn struct {
-	net.Conn
-	left  int
-	limit bool
-}
-
-func (c *limitedConn) Read(p []byte) (int, error) {
-	if !c.limit {
-		return c.Conn.Read(p)
-	}
-	if c.left <= 0 {
-		return 0, errors.New("the answer to the upgrade is too long")
-	}
-	n, err := c.Conn.Read(p[:min(len(p), c.left)])
-	c.left -= n
-	return n, err
-}
-
-func (c *limitedConn) Close() error {
-	closeConn(c.Conn)
-	return nil
 }
