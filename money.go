@@ -22,20 +22,17 @@ var errAmount = errors.New("not an amount")
 // parseAmount reads money exactly: a JSON string or number, fixed or
 // scientific; null is no amount. It never goes through a float.
 func parseAmount(raw json.RawMessage) (decimal.NullDecimal, error) {
-	return readAmount(wire.ValueOf(raw))
+	return readAmount(wire.ValueOf(raw), raw)
 }
 
-// readAmount is parseAmount of a value.
-func readAmount(v wire.Value) (decimal.NullDecimal, error) {
+// readAmount is parseAmount of a value in a text.
+func readAmount(v wire.Value, in []byte) (decimal.NullDecimal, error) {
 	if v.Absent() {
 		return decimal.NullDecimal{}, nil
 	}
-	text := v.Raw
-	if text[0] == '"' {
-		var ok bool
-		if text, ok = v.Text(); !ok {
-			return decimal.NullDecimal{}, errAmount
-		}
+	text, ok := v.Text(in)
+	if !ok {
+		text = v.Raw(in)
 	}
 	if len(text) > maxAmountText {
 		return decimal.NullDecimal{}, errAmount

@@ -67,6 +67,7 @@ func readVerifiedTx(raw []byte) (VerifiedTx, error) {
 
 // bodyReader reads the members of one update and keeps the first error.
 type bodyReader struct {
+	raw []byte
 	// shared is the update, as the one copy of which its texts are parts. It
 	// is "" for a long one: a caller who keeps a hash should not keep that.
 	shared string
@@ -77,6 +78,7 @@ const shareLimit = 1 << 10
 
 // readBody finds the named members of an update.
 func readBody(raw []byte, names []string, values []wire.Value) (r bodyReader) {
+	r.raw = raw
 	if !wire.Find(raw, names, values) {
 		r.err = errNoObject
 		if !json.Valid(raw) {
@@ -116,15 +118,14 @@ func (r *bodyReader) text(member string, v wire.Value) string {
 	if v.Absent() {
 		return ""
 	}
-	plain, ok := v.Plain()
+	from, to, ok := v.Plain(r.raw)
 	switch {
 	case !ok:
 		return readJSON[string](r, member, v)
 	case r.shared == "":
-		return string(plain)
+		return string(r.raw[from:to])
 	}
-	from := v.At + 1
-	return r.shared[from : from+len(plain)]
+	return r.shared[from:to]
 }
 
 func (r *bodyReader) texts(member string, v wire.Value) []string {
@@ -132,7 +133,7 @@ func (r *bodyReader) texts(member string, v wire.Value) []string {
 		return nil
 	}
 	var room [4]wire.Value
-	items, ok := v.List(room[:0])
+	items, ok := v.List(r.raw, room[:0])
 	if !ok {
 		return readJSON[[]string](r, member, v)
 	}
@@ -148,7 +149,7 @@ func (r *bodyReader) integer(member string, v wire.Value) int64 {
 	if r.missing(member, v) {
 		return 0
 	}
-	if n, ok := v.Int(); ok {
+	if n, ok := v.Int(r.raw); ok {
 		return n
 	}
 	return readJSON[int64](r, member, v)
@@ -159,7 +160,7 @@ func (r *bodyReader) status(member string, v wire.Value) RequestStatus {
 	if r.missing(member, v) {
 		return 0
 	}
-	if n, ok := v.Int(); ok && int64(int(n)) == n {
+	if n, ok := v.Int(r.raw); ok && int64(int(n)) == n {
 		return RequestStatus(n)
 	}
 	return readJSON[RequestStatus](r, member, v)
@@ -169,7 +170,7 @@ func (r *bodyReader) amount(member string, v wire.Value) decimal.NullDecimal {
 	if v.Absent() {
 		return decimal.NullDecimal{}
 	}
-	amount, err := readAmount(v)
+	amount, err := readAmount(v, r.raw)
 	if err != nil {
 		r.fail(member, err)
 	}
@@ -179,7 +180,7 @@ func (r *bodyReader) amount(member string, v wire.Value) decimal.NullDecimal {
 // readJSON reads a value as encoding/json does.
 func readJSON[T any](r *bodyReader, member string, v wire.Value) T {
 	var value, zero T
-	if err := json.Unmarshal(v.Raw, &value); err != nil {
+	if err := json.Unmarshal(v.Raw(r.raw), &value); err != nil {
 		r.fail(member, err)
 		return zero
 	}

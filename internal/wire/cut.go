@@ -20,41 +20,49 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 		if p == invalid {
 			return Frame{}, ErrFrame
 		}
-		ok := true
+		ok := false
 		switch string(name) {
 		case "updates":
 			// Of two lists the last one counts.
 			c.updates, listed, ok = s.updates(c.room())
 		case "wallet":
-			wallet = s.value()
-			ok = wallet.Raw != nil
+			wallet, ok = s.located()
 		case "currency":
-			currency = s.value()
-			ok = currency.Raw != nil
+			currency, ok = s.located()
 		default:
-			ok = s.value().Raw != nil
+			ok = s.value() != bad
 		}
 		if !ok {
 			return Frame{}, ErrFrame
 		}
 	}
+	if !listed || !s.ended() {
+		return Frame{}, ErrFrame
+	}
 	f := Frame{Updates: c.updates}
-	ok := listed && s.ended()
-	ok = ok && optional(wallet, &f.Wallet)
-	ok = ok && optional(currency, &f.Currency)
-	if !ok {
+	var ok [2]bool
+	f.Wallet, ok[0] = optional(wallet, data)
+	f.Currency, ok[1] = optional(currency, data)
+	if !ok[0] || !ok[1] {
 		return Frame{}, ErrFrame
 	}
 	return f, nil
 }
 
+// located steps over a value and tells where it is.
+func (s *scanner) located() (v Value, ok bool) {
+	v.from = s.pos
+	v.kind = s.value()
+	v.to = s.pos
+	return v, v.kind != bad
+}
+
 // optional decodes a string that may be null or absent.
-func optional(v Value, text *[]byte) (ok bool) {
+func optional(v Value, data []byte) (text []byte, ok bool) {
 	if v.Absent() {
-		return true
+		return nil, true
 	}
-	*text, ok = v.Text()
-	return ok
+	return v.Text(data)
 }
 
 // CutList cuts a JSON array of updates, as get_updates answers it. A bad item
@@ -73,7 +81,7 @@ func CutList(data []byte) ([]Update, error) {
 // but no list.
 func (s *scanner) updates(list []Update) (_ []Update, listed, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '[' {
-		return list, false, s.value().Raw != nil
+		return list, false, s.value() != bad
 	}
 	if !s.open('[') {
 		return list, false, false
@@ -97,13 +105,13 @@ func (s *scanner) updates(list []Update) (_ []Update, listed, ok bool) {
 // event steps over an update and returns its name, "" for what has none.
 func (s *scanner) event() (name string, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '{' {
-		return "", s.value().Raw != nil
+		return "", s.value() != bad
 	}
 	var event [1]Value
 	if !s.find(eventMember[:], event[:]) {
 		return "", false
 	}
-	return eventName(event[0]), true
+	return eventName(event[0], s.data), true
 }
 
 // Find finds the named members of a JSON object, the value of names[i] for
@@ -129,8 +137,8 @@ func (s *scanner) find(names []string, values []Value) bool {
 		if p != more {
 			return p == done
 		}
-		v := s.value()
-		if v.Raw == nil {
+		v, ok := s.located()
+		if !ok {
 			return false
 		}
 		for range names {

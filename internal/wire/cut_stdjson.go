@@ -49,7 +49,10 @@ func Find(raw []byte, names []string, values []Value) bool {
 	}
 	for i, name := range names {
 		if value, ok := members[name]; ok {
-			values[i] = Value{Raw: bytes.TrimSpace(value)}
+			// The value is a part of a copy: look where it is in the text.
+			values[i] = ValueOf(value)
+			values[i].from = bytes.LastIndex(raw, value)
+			values[i].to = values[i].from + len(value)
 		}
 	}
 	return true

@@ -4,18 +4,18 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // scanner validates JSON and finds where the members of an object and the
 // items of an array are, in one pass and without decoding them. What it accepts
-// is what encoding/json accepts. After a false or a nil answer the text is
+// is what encoding/json accepts. After a false answer, or bad, the text is
 // invalid, or not of the kind that was asked for, and the scanner is of no
 // further use.
 type scanner struct {
-	data   []byte
-	pos    int
-	depth  int
-	opaque bool // the last string holds an escape or what is not ASCII
+	data  []byte
+	pos   int
+	depth int
 }
 
 // maxDepth is encoding/json's.
@@ -66,12 +66,13 @@ func (s *scanner) member(first bool) (name []byte, p progress) {
 		return nil, p
 	}
 	start := s.pos
-	if !s.str() {
-		return nil, invalid
-	}
-	name = s.data[start+1 : s.pos-1]
-	if s.opaque {
+	switch s.str() {
+	case plain:
+		name = s.data[start+1 : s.pos-1]
+	case opaque:
 		name = unescaped(s.data[start:s.pos])
+	default:
+		return nil, invalid
 	}
 	s.space()
 	if !s.take(':') {
@@ -94,122 +95,114 @@ func unescaped(raw []byte) []byte {
 	return []byte(name)
 }
 
-// value steps over the value at pos and returns it.
-func (s *scanner) value() Value {
-	start := s.pos
-	if start == len(s.data) {
-		return Value{}
+// kind is what a value is, as far as anybody asks.
+type kind byte
+
+const (
+	bad    kind = iota // no value
+	plain              // a string of ASCII without escapes
+	opaque             // any other string
+	null
+	other
+)
+
+// value steps over the value at pos.
+func (s *scanner) value() kind {
+	if s.pos == len(s.data) {
+		return bad
 	}
-	ok := false
-	switch s.data[start] {
+	switch s.data[s.pos] {
 	case '"':
-		ok = s.str()
-		return s.since(start, ok, ok && !s.opaque)
+		return s.str()
 	case '{':
-		ok = s.object()
+		return s.object()
 	case '[':
-		ok = s.array()
+		return s.array()
 	case 't':
-		ok = s.literal("true")
+		return s.literal("true", other)
 	case 'f':
-		ok = s.literal("false")
+		return s.literal("false", other)
 	case 'n':
-		ok = s.literal("null")
-	default:
-		ok = s.number()
+		return s.literal("null", null)
 	}
-	return s.since(start, ok, false)
+	return s.number()
 }
 
-func (s *scanner) since(start int, ok, plain bool) Value {
-	if !ok {
-		return Value{}
-	}
-	return Value{Raw: s.data[start:s.pos:s.pos], At: start, plain: plain}
-}
-
-func (s *scanner) object() bool {
+func (s *scanner) object() kind {
 	if !s.open('{') {
-		return false
+		return bad
 	}
 	for first := true; ; first = false {
-		if p := s.next('}', first); p != more {
-			return p == done
+		switch _, p := s.member(first); p {
+		case done:
+			return other
+		case invalid:
+			return bad
 		}
-		if !s.str() {
-			return false
-		}
-		s.space()
-		if !s.take(':') {
-			return false
-		}
-		s.space()
-		if s.value().Raw == nil {
-			return false
+		if s.value() == bad {
+			return bad
 		}
 	}
 }
 
-func (s *scanner) array() bool {
+func (s *scanner) array() kind {
 	if !s.open('[') {
-		return false
+		return bad
 	}
 	for first := true; ; first = false {
-		if p := s.next(']', first); p != more {
-			return p == done
+		switch s.next(']', first) {
+		case done:
+			return other
+		case invalid:
+			return bad
 		}
-		if s.value().Raw == nil {
-			return false
+		if s.value() == bad {
+			return bad
 		}
 	}
 }
 
-func (s *scanner) literal(text string) bool {
+func (s *scanner) literal(text string, as kind) kind {
 	if len(s.data)-s.pos < len(text) || string(s.data[s.pos:s.pos+len(text)]) != text {
-		return false
+		return bad
 	}
 	s.pos += len(text)
-	return true
+	return as
 }
 
-// str scans a string, eight bytes at a time. Invalid UTF-8 is accepted, as
+// str steps over a string, eight bytes at a time. Invalid UTF-8 is accepted, as
 // encoding/json does.
-func (s *scanner) str() bool {
+func (s *scanner) str() kind {
 	if !s.take('"') {
-		return false
+		return bad
 	}
-	s.opaque = false
-	var seen uint64
+	found := plain
 	for {
 		for s.pos+8 <= len(s.data) {
-			eight := binary.LittleEndian.Uint64(s.data[s.pos:])
-			if found := remarkable(eight); found != 0 {
-				before := bits.TrailingZeros64(found) &^ 7
-				seen |= eight & (1<<before - 1)
-				s.pos += before / 8
+			at := remarkable(binary.LittleEndian.Uint64(s.data[s.pos:]))
+			if at < 8 {
+				s.pos += at
 				break
 			}
-			seen |= eight
 			s.pos += 8
 		}
 		if s.pos == len(s.data) {
-			return false
+			return bad
 		}
 		c := s.data[s.pos]
 		s.pos++
 		switch {
 		case c == '"':
-			s.opaque = s.opaque || seen&highBits != 0
-			return true
+			return found
 		case c < 0x20:
-			return false
+			return bad
 		case c == '\\':
-			s.opaque = true
+			found = opaque
 			if !s.escape() {
-				return false
+				return bad
 			}
-		default:
-			seen |= uint64(c)
+		case c >= utf8.RuneSelf:
+			found = opaque
 		}
 	}
 }
@@ -219,12 +212,15 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// remarkable has the high bit of each byte set that is a quote, a backslash or
-// a control character. Above the lowest of them other bits may be set as well.
-func remarkable(eight uint64) uint64 {
+// remarkable is the place of the first of eight bytes that is a quote, a
+// backslash, a control character or no ASCII, and 8 when none is. A subtraction
+// sets the high bit of a byte that is too small for it; what it borrows spoils
+// only the bytes behind.
+func remarkable(eight uint64) int {
 	quote := eight ^ lowBits*'"'
 	backslash := eight ^ lowBits*'\\'
-	return ((quote-lowBits)&^quote | (backslash-lowBits)&^backslash | (eight-lowBits*0x20)&^eight) & highBits
+	found := ((quote - lowBits) | (backslash - lowBits) | (eight - lowBits*0x20) | eight) & highBits
+	return bits.TrailingZeros64(found) / 8
 }
 
 func (s *scanner) escape() bool {
@@ -252,21 +248,23 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-func (s *scanner) number() bool {
+func (s *scanner) number() kind {
 	s.take('-')
 	if !s.take('0') && !s.digits() {
-		return false
+		return bad
 	}
 	if s.take('.') && !s.digits() {
-		return false
+		return bad
 	}
 	if s.take('e') || s.take('E') {
 		if !s.take('+') {
 			s.take('-')
 		}
-		return s.digits()
+		if !s.digits() {
+			return bad
+		}
 	}
-	return true
+	return other
 }
 
 func (s *scanner) digits() bool {

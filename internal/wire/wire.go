@@ -68,14 +68,14 @@ func EventName(raw []byte) string {
 	if !Find(raw, eventMember[:], event[:]) {
 		return ""
 	}
-	return eventName(event[0])
+	return eventName(event[0], raw)
 }
 
 var eventMember = [...]string{"event"}
 
 // eventName makes no copy of the names that daemons send all the time.
-func eventName(v Value) string {
-	switch string(v.Raw) {
+func eventName(v Value, text []byte) string {
+	switch string(v.Raw(text)) {
 	case `"new_payment"`:
 		return "new_payment"
 	case `"new_transaction"`:
@@ -85,7 +85,7 @@ func eventName(v Value) string {
 	case `"verified_tx"`:
 		return "verified_tx"
 	}
-	name, _ := v.Text()
+	name, _ := v.Text(text)
 	return string(name)
 }
 
@@ -98,8 +98,8 @@ func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok 
 	}
 	found = make(map[string]json.RawMessage, len(names))
 	for i, v := range values {
-		if v.Raw != nil {
-			found[names[i]] = v.Raw
+		if value := v.Raw(raw); value != nil {
+			found[names[i]] = value
 		}
 	}
 	return found, true

@@ -58,7 +58,7 @@ func TestCutKeepsNothingOfItsInput(t *testing.T) {
 	require.NoError(t, err)
 	clear(data)
 	require.Equal(t, `{"event":"new_block","height":7}`, string(f.Updates[0].Raw))
-	
+
 }
 
 func TestMembers(t *testing.T) {
@@ -77,7 +77,7 @@ func TestMembers(t *testing.T) {
 func validJSON(data []byte) bool {
 	s := scanner{data: data}
 	s.space()
-	return s.value().Raw != nil && s.ended()
+	return s.value() != bad && s.ended()
 }
 
 // The scanner accepts what encoding/json accepts and finds what it finds.
