@@ -1,6 +1,7 @@
 package bitcart
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -160,7 +161,7 @@ func decodeResult(method string, answer json.RawMessage, result any) error {
 		*raw = answer
 		return nil
 	}
-	if err := unmarshal(answer, result); err != nil {
+	if err := unmarshal(bytes.NewReader(answer), result); err != nil {
 		return &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}}
 	}
 	return nil

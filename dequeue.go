@@ -23,7 +23,7 @@ func (d *drained) add(updates []wire.Update) {
 	d.updates = append(d.updates, updates...)
 	d.sizes = append(d.sizes, len(updates))
 	for _, u := range updates {
-		d.bytes += int64(len(u.Raw)) + parcelOverhead
+		d.bytes += int64(len(u.Text)) + parcelOverhead
 	}
 }
 
@@ -182,7 +182,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	w.drained = drained{}
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
-		answer[i] = replay.ItemOf(u.Event, u.Raw, chainWide(u.Event))
+		answer[i] = replay.ItemOf(u.Event, u.Text, chainWide(u.Event))
 		l.queued(w, answer[i])
 	}
 	w.refilling = false
@@ -277,7 +277,7 @@ func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []w
 			key, owner = "", r.l.chain
 		}
 		if r.l.single {
-			repeat = owner.last.Add(replay.Of(u.Raw))
+			repeat = owner.last.Add(replay.Of(u.Text))
 		}
 		ev := r.l.event(u, owner.coin, key, SourceRecovered, now)
 		ev.Repeat = repeat

@@ -1,13 +1,14 @@
 package bitcart
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,10 +72,26 @@ type Event struct {
 
 // eventBody is shared by all attempts at one event.
 type eventBody struct {
-	raw    json.RawMessage
-	once   sync.Once
-	fields map[string]any
-	err    error
+	text  string // of the update, valid JSON
+	other atomic.Pointer[otherForms]
+}
+
+// otherForms are the forms of an update that few handlers ask for.
+type otherForms struct {
+	rawOnce sync.Once
+	raw     json.RawMessage
+
+	fieldsOnce sync.Once
+	fields     map[string]any
+	err        error
+}
+
+func (b *eventBody) forms() *otherForms {
+	if f := b.other.Load(); f != nil {
+		return f
+	}
+	b.other.CompareAndSwap(nil, new(otherForms))
+	return b.other.Load()
 }
 
 var errNoEvent = errors.New("bitcart: no event")
@@ -82,10 +99,12 @@ var errNoEvent = errors.New("bitcart: no event")
 // Raw returns the update as it was received: of a daemon with its member
 // "event", of a notification service the event's data alone. Do not change it.
 func (e *Event) Raw() json.RawMessage {
-	if e == nil || e.body == nil {
+	if e == nil || e.body == nil || e.body.text == "" {
 		return nil
 	}
-	return e.body.raw
+	f := e.body.forms()
+	f.rawOnce.Do(func() { f.raw = json.RawMessage(e.body.text) })
+	return f.raw
 }
 
 // Fields returns every member of Raw, decoded on first use; numbers are
@@ -94,13 +113,13 @@ func (e *Event) Fields() (map[string]any, error) {
 	if e == nil || e.body == nil {
 		return nil, errNoEvent
 	}
-	b := e.body
-	b.once.Do(func() {
-		if err := unmarshal(b.raw, &b.fields); err != nil {
-			b.err = &PayloadError{Event: e.Name, Err: err}
+	f := e.body.forms()
+	f.fieldsOnce.Do(func() {
+		if err := unmarshal(strings.NewReader(e.body.text), &f.fields); err != nil {
+			f.err = &PayloadError{Event: e.Name, Err: err}
 		}
 	})
-	return b.fields, b.err
+	return f.fields, f.err
 }
 
 // Decode decodes the update into v as json.Unmarshal does, with numbers as
@@ -110,7 +129,7 @@ func (e *Event) Decode(v any) error {
 	if e == nil || e.body == nil {
 		return errNoEvent
 	}
-	if err := unmarshal(e.body.raw, v); err != nil {
+	if err := unmarshal(strings.NewReader(e.body.text), v); err != nil {
 		return &PayloadError{Event: e.Name, Err: err}
 	}
 	return nil
@@ -118,8 +137,8 @@ func (e *Event) Decode(v any) error {
 
 // unmarshal is json.Unmarshal, but a number that goes into an any keeps its
 // text: amounts in the smallest unit exceed 64 bits.
-func unmarshal(raw []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
+func unmarshal(text io.Reader, v any) error {
+	dec := json.NewDecoder(text)
 	dec.UseNumber()
 	return dec.Decode(v)
 }

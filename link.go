@@ -82,7 +82,7 @@ func (p parcel) size() int {
 	if p.ev == nil {
 		return parcelOverhead
 	}
-	return len(p.ev.body.raw) + parcelOverhead
+	return len(p.ev.body.text) + parcelOverhead
 }
 
 // watch is what a link keeps for one wallet, or for the chain.
@@ -344,7 +344,7 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 	}
 	ev := l.event(u, w.coin, key, src, now)
 	p := parcel{ev: ev}
-	it := replay.ItemOf(u.Event, u.Raw, w == l.chain)
+	it := replay.ItemOf(u.Event, u.Text, w == l.chain)
 	l.hist.Lock()
 	out := w.lane.PushFunc(p.size(), func() parcel {
 		ev.Repeat = l.note(w, it)
@@ -471,7 +471,7 @@ func foreignWallet(key string, cur *currency) Wallet {
 func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
 	l.d.n.add(received)
 	l.d.n.lastEvent.Store(now.UnixNano())
-	ev := newEvent(u.Event, u.Raw)
+	ev := newEvent(u.Event, u.Text)
 	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
 	return ev
 }

@@ -22,17 +22,21 @@ var errAmount = errors.New("not an amount")
 // parseAmount reads money exactly: a JSON string or number, fixed or
 // scientific; null is no amount. It never goes through a float.
 func parseAmount(raw json.RawMessage) (decimal.NullDecimal, error) {
-	return readAmount(wire.ValueOf(raw), raw)
+	text := string(raw)
+	return readAmount(wire.ValueOf(text), text)
 }
 
 // readAmount is parseAmount of a value in a text.
-func readAmount(v wire.Value, in []byte) (decimal.NullDecimal, error) {
-	if v.Absent() {
+func readAmount(v wire.Value, in string) (decimal.NullDecimal, error) {
+	if v.Absent(in) {
 		return decimal.NullDecimal{}, nil
 	}
-	text, ok := v.Text(in)
-	if !ok {
-		text = v.Raw(in)
+	text := v.Raw(in)
+	if text[0] == '"' {
+		var err error
+		if text, err = readText(v, in); err != nil {
+			return decimal.NullDecimal{}, errAmount
+		}
 	}
 	if len(text) > maxAmountText {
 		return decimal.NullDecimal{}, errAmount
@@ -40,7 +44,7 @@ func readAmount(v wire.Value, in []byte) (decimal.NullDecimal, error) {
 	if d, ok := shortDecimal(text); ok {
 		return decimal.NewNullDecimal(d), nil
 	}
-	d, err := decimal.NewFromString(string(text))
+	d, err := decimal.NewFromString(text)
 	if err != nil || d.Exponent() > maxAmountExponent || d.Exponent() < -maxAmountExponent {
 		return decimal.NullDecimal{}, errAmount
 	}
@@ -50,14 +54,14 @@ func readAmount(v wire.Value, in []byte) (decimal.NullDecimal, error) {
 // shortDecimal reads the plain form that daemons write, -12.345, as
 // decimal.NewFromString does but with half of its allocations. ok is false for
 // any other text, and for one of more digits than an int64 has.
-func shortDecimal(text []byte) (_ decimal.Decimal, ok bool) {
+func shortDecimal(text string) (_ decimal.Decimal, ok bool) {
 	digits, negative := text, false
 	if len(digits) > 0 && digits[0] == '-' {
 		digits, negative = digits[1:], true
 	}
 	var n uint64
 	count, places, point := 0, 0, false
-	for _, c := range digits {
+	for _, c := range []byte(digits) {
 		switch {
 		case '0' <= c && c <= '9':
 			n = 10*n + uint64(c-'0')

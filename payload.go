@@ -148,12 +148,12 @@ func readPayload(ev *Event, target any) (known bool, err error) {
 	return true, err
 }
 
-func payload[P any](ev *Event, name string, read func(raw []byte) (P, error)) (P, error) {
+func payload[P any](ev *Event, name string, read func(text string) (P, error)) (P, error) {
 	var zero P
 	if ev.Name != name {
 		return zero, wrongEvent(ev, zero, name)
 	}
-	p, err := read(ev.body.raw)
+	p, err := read(ev.body.text)
 	if err != nil {
 		return zero, payloadError(ev, err, nil)
 	}
@@ -169,9 +169,9 @@ func decodePayload[P any](ev *Event) (P, error) {
 		return zero, wrongEvent(ev, zero, name)
 	}
 	t := reflect.TypeFor[P]()
-	err := unmarshal(ev.body.raw, &p)
+	err := unmarshal(strings.NewReader(ev.body.text), &p)
 	if err == nil {
-		err = checkRequired(ev.body.raw, t)
+		err = checkRequired(ev.body.text, t)
 	}
 	if err != nil {
 		return zero, payloadError(ev, err, t)
@@ -229,8 +229,8 @@ func payloadName[P any]() (string, error) {
 var requiredMembers sync.Map // reflect.Type -> []string
 
 // checkRequired reports the first member of a user's type that is absent or
-// null in raw although its field could not say so.
-func checkRequired(raw json.RawMessage, t reflect.Type) error {
+// null in text although its field could not say so.
+func checkRequired(text string, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -245,7 +245,7 @@ func checkRequired(raw json.RawMessage, t reflect.Type) error {
 		return nil
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
 		return err
 	}
 	for _, name := range names.([]string) {

@@ -3,7 +3,7 @@
 package bitcart
 
 import (
-	"encoding/json"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -21,16 +21,16 @@ var (
 	verifiedMembers    = []string{"tx", "height"}
 )
 
-func readNewBlock(raw []byte) (NewBlock, error) {
+func readNewBlock(text string) (NewBlock, error) {
 	var v [1]wire.Value
-	r := readBody(raw, blockMembers, v[:])
+	r := readBody(text, blockMembers, v[:])
 	p := NewBlock{Height: r.integer("height", v[0])}
 	return p, r.err
 }
 
-func readNewTransaction(raw []byte) (NewTransaction, error) {
+func readNewTransaction(text string) (NewTransaction, error) {
 	var v [5]wire.Value
-	r := readBody(raw, transactionMembers, v[:])
+	r := readBody(text, transactionMembers, v[:])
 	p := NewTransaction{
 		Tx:          r.requiredText("tx", v[0]),
 		FromAddress: r.text("from_address", v[1]),
@@ -41,9 +41,9 @@ func readNewTransaction(raw []byte) (NewTransaction, error) {
 	return p, r.err
 }
 
-func readNewPayment(raw []byte) (NewPayment, error) {
+func readNewPayment(text string) (NewPayment, error) {
 	var v [6]wire.Value
-	r := readBody(raw, paymentMembers, v[:])
+	r := readBody(text, paymentMembers, v[:])
 	p := NewPayment{
 		Address:    r.requiredText("address", v[0]),
 		Status:     r.status("status", v[1]),
@@ -55,9 +55,9 @@ func readNewPayment(raw []byte) (NewPayment, error) {
 	return p, r.err
 }
 
-func readVerifiedTx(raw []byte) (VerifiedTx, error) {
+func readVerifiedTx(text string) (VerifiedTx, error) {
 	var v [2]wire.Value
-	r := readBody(raw, verifiedMembers, v[:])
+	r := readBody(text, verifiedMembers, v[:])
 	p := VerifiedTx{
 		Tx:     r.requiredText("tx", v[0]),
 		Height: r.integer("height", v[1]),
@@ -67,27 +67,19 @@ func readVerifiedTx(raw []byte) (VerifiedTx, error) {
 
 // bodyReader reads the members of one update and keeps the first error.
 type bodyReader struct {
-	raw []byte
-	// shared is the update, as the one copy of which its texts are parts. It
-	// is "" for a long one: a caller who keeps a hash should not keep that.
-	shared string
+	update string
 	err    error
 }
 
+// shareLimit is how long an update may be of which the texts of its payload are
+// parts: a caller who keeps a hash should not keep a long one.
 const shareLimit = 1 << 10
 
 // readBody finds the named members of an update.
-func readBody(raw []byte, names []string, values []wire.Value) (r bodyReader) {
-	r.raw = raw
-	if !wire.Find(raw, names, values) {
+func readBody(text string, names []string, values []wire.Value) (r bodyReader) {
+	r.update = text
+	if !wire.Find(text, names, values) {
 		r.err = errNoObject
-		if !json.Valid(raw) {
-			r.err = json.Unmarshal(raw, new(any)) // says where
-		}
-		return r
-	}
-	if len(raw) <= shareLimit {
-		r.shared = string(raw)
 	}
 	return r
 }
@@ -100,7 +92,7 @@ func (r *bodyReader) fail(member string, err error) {
 
 // missing: a member that has to be there is not.
 func (r *bodyReader) missing(member string, v wire.Value) bool {
-	if v.Absent() {
+	if v.Absent(r.update) {
 		r.fail(member, ErrMissingMember)
 		return true
 	}
@@ -115,27 +107,27 @@ func (r *bodyReader) requiredText(member string, v wire.Value) string {
 }
 
 func (r *bodyReader) text(member string, v wire.Value) string {
-	if v.Absent() {
+	if v.Absent(r.update) {
 		return ""
 	}
-	from, to, ok := v.Plain(r.raw)
-	switch {
-	case !ok:
-		return readJSON[string](r, member, v)
-	case r.shared == "":
-		return string(r.raw[from:to])
+	text, err := readText(v, r.update)
+	if err != nil {
+		r.fail(member, err)
 	}
-	return r.shared[from:to]
+	if len(r.update) > shareLimit {
+		return strings.Clone(text)
+	}
+	return text
 }
 
 func (r *bodyReader) texts(member string, v wire.Value) []string {
-	if v.Absent() {
+	if v.Absent(r.update) {
 		return nil
 	}
 	var room [4]wire.Value
-	items, ok := v.List(r.raw, room[:0])
+	items, ok := v.List(r.update, room[:0])
 	if !ok {
-		return readJSON[[]string](r, member, v)
+		return decodeAs[[]string](r, member, v)
 	}
 	list := make([]string, len(items))
 	for i, item := range items {
@@ -149,10 +141,10 @@ func (r *bodyReader) integer(member string, v wire.Value) int64 {
 	if r.missing(member, v) {
 		return 0
 	}
-	if n, ok := v.Int(r.raw); ok {
+	if n, ok := v.Int(r.update); ok {
 		return n
 	}
-	return readJSON[int64](r, member, v)
+	return decodeAs[int64](r, member, v)
 }
 
 // status reads a member that has to be there.
@@ -160,29 +152,28 @@ func (r *bodyReader) status(member string, v wire.Value) RequestStatus {
 	if r.missing(member, v) {
 		return 0
 	}
-	if n, ok := v.Int(r.raw); ok && int64(int(n)) == n {
+	if n, ok := v.Int(r.update); ok && int64(int(n)) == n {
 		return RequestStatus(n)
 	}
-	return readJSON[RequestStatus](r, member, v)
+	return decodeAs[RequestStatus](r, member, v)
 }
 
 func (r *bodyReader) amount(member string, v wire.Value) decimal.NullDecimal {
-	if v.Absent() {
+	if v.Absent(r.update) {
 		return decimal.NullDecimal{}
 	}
-	amount, err := readAmount(v, r.raw)
+	amount, err := readAmount(v, r.update)
 	if err != nil {
 		r.fail(member, err)
 	}
 	return amount
 }
 
-// readJSON reads a value as encoding/json does.
-func readJSON[T any](r *bodyReader, member string, v wire.Value) T {
-	var value, zero T
-	if err := json.Unmarshal(v.Raw(r.raw), &value); err != nil {
+// decodeAs reads a value as encoding/json does.
+func decodeAs[T any](r *bodyReader, member string, v wire.Value) T {
+	value, err := readJSON[T](v, r.update)
+	if err != nil {
 		r.fail(member, err)
-		return zero
 	}
 	return value
 }

@@ -11,16 +11,25 @@ import (
 // library's own reading of them is worth. Names of members count in any case
 // here.
 
-func readNewBlock(raw []byte) (p NewBlock, err error) { err = p.decode(raw); return named(p, err) }
-
-func readNewTransaction(raw []byte) (p NewTransaction, err error) {
-	err = p.decode(raw)
+func readNewBlock(text string) (p NewBlock, err error) {
+	err = p.decode([]byte(text))
 	return named(p, err)
 }
 
-func readNewPayment(raw []byte) (p NewPayment, err error) { err = p.decode(raw); return named(p, err) }
+func readNewTransaction(text string) (p NewTransaction, err error) {
+	err = p.decode([]byte(text))
+	return named(p, err)
+}
 
-func readVerifiedTx(raw []byte) (p VerifiedTx, err error) { err = p.decode(raw); return named(p, err) }
+func readNewPayment(text string) (p NewPayment, err error) {
+	err = p.decode([]byte(text))
+	return named(p, err)
+}
+
+func readVerifiedTx(text string) (p VerifiedTx, err error) {
+	err = p.decode([]byte(text))
+	return named(p, err)
+}
 
 // named says which member an error is about.
 func named[P any](p P, err error) (P, error) {

@@ -169,7 +169,7 @@ func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
 	var chain []replay.Fingerprint
 	for _, u := range updates {
 		if chainWide(u.Event) {
-			chain = append(chain, replay.Of(u.Raw))
+			chain = append(chain, replay.Of(u.Text))
 		}
 	}
 	fresh, after := p.chain.Merge(t.at, chain)

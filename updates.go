@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/wire"
@@ -25,14 +24,14 @@ type Update struct{ p *update }
 // update is not changed once it is in an Update.
 type update struct {
 	event    string // "" = garbage
-	raw      json.RawMessage
-	err      error // it could not be encoded
+	text     string // valid JSON; "" = none
+	err      error  // it could not be encoded
 	currency string
 	wallet   string
 	source   Source
 	received time.Time
 	attempt  int  // 0 = the first
-	beside   bool // raw need not have the event's name
+	beside   bool // text need not have the event's name
 }
 
 // NewUpdate makes an update of an event from a body: a map, a struct, a
@@ -46,20 +45,20 @@ func NewUpdate(event string, body any) Update {
 	if err != nil {
 		return Update{&update{event: event, err: fmt.Errorf("bitcart: update of %s: %w", event, err)}}
 	}
-	return Update{&update{event: event, raw: raw}}
+	return Update{&update{event: event, text: string(raw)}}
 }
 
 // UpdateOf makes an update of an event from the bytes of its body, for a source
 // that tells the name beside the body: the Event's Raw is exactly these bytes,
-// and a member "event" in them is data. They are not copied; do not change them
-// any more. What is no JSON object is an error of ProcessUpdates.
+// and a member "event" in them is data. What is no JSON object is an error of
+// ProcessUpdates.
 func UpdateOf(event string, raw json.RawMessage) Update {
 	if event == "" {
 		return Update{}
 	}
-	u := update{event: event, raw: raw, beside: true}
+	u := update{event: event, text: string(raw), beside: true}
 	if !json.Valid(raw) || !wire.IsObject(raw) {
-		u.raw, u.err = nil, fmt.Errorf("bitcart: update of %s: %w", event, errNoObject)
+		u.text, u.err = "", fmt.Errorf("bitcart: update of %s: %w", event, errNoObject)
 	}
 	return Update{&u}
 }
@@ -135,7 +134,7 @@ func (u Update) At(received time.Time, attempt int) Update {
 // UnmarshalJSON takes any JSON value: what is no object with an event name is
 // kept as garbage, so that one bad item does not fail a list.
 func (u *Update) UnmarshalJSON(data []byte) error {
-	*u = Update{&update{event: wire.EventName(data), raw: slices.Clone(data)}}
+	*u = Update{&update{event: wire.EventName(data), text: string(data)}}
 	return nil
 }
 
@@ -147,13 +146,13 @@ func (u Update) MarshalJSON() ([]byte, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	if p.raw == nil {
+	if p.text == "" {
 		return []byte("null"), nil
 	}
 	if p.beside {
-		return encodeUpdate(p.event, p.raw)
+		return encodeUpdate(p.event, json.RawMessage(p.text))
 	}
-	return p.raw, nil
+	return []byte(p.text), nil
 }
 
 // String returns the event's name, without body and wallet.
@@ -242,7 +241,7 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 
 // event is u for this dispatcher's Coin.
 func (d *Dispatcher) event(u update) *Event {
-	ev := newEvent(u.event, u.raw)
+	ev := newEvent(u.event, u.text)
 	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
 	ev.Attempt = max(u.attempt, 1)
 	if ev.Received.IsZero() {
@@ -262,11 +261,11 @@ func (d *Dispatcher) event(u update) *Event {
 }
 
 // newEvent makes an event and its body in one allocation.
-func newEvent(name string, raw json.RawMessage) *Event {
+func newEvent(name, text string) *Event {
 	both := &struct {
 		Event
 		eventBody
-	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{raw: raw}}
+	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{text: text}}
 	both.Event.body = &both.eventBody
 	return &both.Event
 }

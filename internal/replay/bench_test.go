@@ -82,7 +82,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 func BenchmarkItemOfPayment(b *testing.B) {
-	raw := []byte(`{"event":"new_payment","address":"5bb56e50f4","status":7,"status_str":"Unconfirmed","tx_hashes":["750b1409","9dc8d56b"],"sent_amount":"0.50000000"}`)
+	raw := `{"event":"new_payment","address":"5bb56e50f4","status":7,"status_str":"Unconfirmed","tx_hashes":["750b1409","9dc8d56b"],"sent_amount":"0.50000000"}`
 	b.ReportAllocs()
 	for b.Loop() {
 		ItemOf("new_payment", raw, false)

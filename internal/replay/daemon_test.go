@@ -24,10 +24,10 @@ type emission struct {
 }
 
 func (e *emission) item(version int) Item {
-	key := Of([]byte(e.content))
+	key := Of(e.content)
 	it := Item{Bytes: key, Key: key, Chain: e.wallet < 0}
 	if e.payment && version > 0 {
-		it.Bytes = Of(fmt.Appendf(nil, "%s version %d", e.content, version))
+		it.Bytes = Of(fmt.Sprintf("%s version %d", e.content, version))
 	}
 	return it
 }

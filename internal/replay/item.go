@@ -1,5 +1,7 @@
 package replay
 
+import "hash/maphash"
+
 // Item stands for one update, as a frame or a daemon's queue told it.
 type Item struct {
 	Bytes Fingerprint // of the update as it stands: what tells repeats
@@ -12,17 +14,17 @@ const (
 	changed  = "tx_hashes"   // the member that it changes
 )
 
-// ItemOf returns the item of an update: its event's name, its bytes as a JSON
+// ItemOf returns the item of an update: its event's name, its text, a JSON
 // object, and whether it is about the chain instead of a wallet.
-func ItemOf(event string, raw []byte, chainWide bool) Item {
-	it := Item{Bytes: Of(raw), Chain: chainWide}
+func ItemOf(event, text string, chainWide bool) Item {
+	it := Item{Bytes: Of(text), Chain: chainWide}
 	it.Key = it.Bytes
 	if event != changing {
 		return it
 	}
-	if before, after, ok := cutMember(raw, changed); ok {
+	if before, after, ok := cutMember(text, changed); ok {
 		var room [1 << 10]byte // for what daemons send
-		it.Key = Of(append(append(room[:0], before...), after...))
+		it.Key = Fingerprint(maphash.Bytes(seed, append(append(room[:0], before...), after...)))
 	}
 	return it
 }

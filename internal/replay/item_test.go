@@ -8,7 +8,7 @@ import (
 )
 
 func TestItemOfIgnoresTheHashesOfAPayment(t *testing.T) {
-	payment := func(raw string) Item { return ItemOf("new_payment", []byte(raw), false) }
+	payment := func(raw string) Item { return ItemOf("new_payment", raw, false) }
 	first := payment(`{"event":"new_payment","address":"r","tx_hashes":["a"],"status":7}`)
 	for _, tt := range []struct {
 		name, raw string
@@ -34,7 +34,7 @@ func TestItemOfIgnoresTheHashesOfAPayment(t *testing.T) {
 }
 
 func TestItemOfOtherEvents(t *testing.T) {
-	raw := []byte(`{"event":"new_block","tx_hashes":[1]}`)
+	raw := `{"event":"new_block","tx_hashes":[1]}`
 	it := ItemOf("new_block", raw, true)
 	require.Equal(t, Item{Bytes: Of(raw), Key: Of(raw), Chain: true}, it)
 }
@@ -46,17 +46,17 @@ func FuzzItemOf(f *testing.F) {
 		`{}`, `{"tx_hashes":[]}`, `{"a":"\"","tx_hashes":["x"],"b":{"tx_hashes":1}}`, `{"tx_hashes":`,
 		`{"a`, `[`, ``, `{"a":1,}`, `{"a":[[{]],"tx_hashes":1}`, ` { "tx_hashes" : null , "b" : 2 } `, `{"a\`,
 	} {
-		f.Add([]byte(s))
+		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
+	f.Fuzz(func(t *testing.T, raw string) {
 		ItemOf("new_payment", raw, false)
 		before, after, ok := cutMember(raw, "tx_hashes")
 		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil || !ok {
+		if json.Unmarshal([]byte(raw), &members) != nil || !ok {
 			return
 		}
 		n := len(members)
-		rest := append(append([]byte(nil), before...), after...)
+		rest := []byte(before + after)
 		var left map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(rest, &left), "%q", rest)
 		_, still := left["tx_hashes"] // it may stand twice

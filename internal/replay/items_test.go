@@ -11,8 +11,8 @@ import (
 func items(text string) []Item {
 	var list []Item
 	for _, r := range text {
-		key := Of([]byte(string(unicode.ToLower(r))))
-		list = append(list, Item{Bytes: Of([]byte(string(r))), Key: key, Chain: unicode.IsDigit(r)})
+		key := Of(string(unicode.ToLower(r)))
+		list = append(list, Item{Bytes: Of(string(r)), Key: key, Chain: unicode.IsDigit(r)})
 	}
 	return list
 }

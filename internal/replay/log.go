@@ -12,14 +12,14 @@ package replay
 
 import "hash/maphash"
 
-// Fingerprint stands for the bytes of an update within this process.
+// Fingerprint stands for the text of an update within this process.
 type Fingerprint uint64
 
 var seed = maphash.MakeSeed()
 
-// Of returns the fingerprint of an update's bytes. Equal updates of a daemon
-// have equal bytes (protocol section 13.5).
-func Of(raw []byte) Fingerprint { return Fingerprint(maphash.Bytes(seed, raw)) }
+// Of returns the fingerprint of an update's text. Equal updates of a daemon
+// have equal texts (protocol section 13.5).
+func Of(text string) Fingerprint { return Fingerprint(maphash.String(seed, text)) }
 
 // Log is the last updates of one wallet, in order. The zero value remembers
 // the last [Size]; it grows as it is used, since most wallets are quiet.

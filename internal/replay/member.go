@@ -1,22 +1,22 @@
 package replay
 
-import "bytes"
+import "strings"
 
 // cutMember returns what stands before and behind the first member of that
 // name of a JSON object, its comma left out; what is inside the other members
 // is not looked into. It reports false when there is no such member, or when
 // the text ends too early. The text need not be valid.
-func cutMember(raw []byte, name string) (before, after []byte, ok bool) {
+func cutMember(raw string, name string) (before, after string, ok bool) {
 	i := space(raw, 0)
 	if !at(raw, i, '{') {
-		return nil, nil, false
+		return "", "", false
 	}
 	i = space(raw, i+1)
 	end := i // of the member before
 	for at(raw, i, '"') {
 		key := i
 		i = str(raw, i)
-		found := i-key == len(name)+2 && string(raw[key+1:i-1]) == name
+		found := i-key == len(name)+2 && raw[key+1:i-1] == name
 		i = space(raw, i)
 		if !at(raw, i, ':') {
 			break
@@ -37,13 +37,13 @@ func cutMember(raw []byte, name string) (before, after []byte, ok bool) {
 			return raw[:end], raw[valueEnd:], at(raw, i, '}')
 		}
 	}
-	return nil, nil, false
+	return "", "", false
 }
 
-func at(raw []byte, i int, c byte) bool { return i < len(raw) && raw[i] == c }
+func at(raw string, i int, c byte) bool { return i < len(raw) && raw[i] == c }
 
 // space returns where the white space at i ends.
-func space(raw []byte, i int) int {
+func space(raw string, i int) int {
 	for i < len(raw) {
 		switch raw[i] {
 		case ' ', '\t', '\r', '\n':
@@ -56,10 +56,10 @@ func space(raw []byte, i int) int {
 }
 
 // str returns where the string at i ends.
-func str(raw []byte, i int) int {
+func str(raw string, i int) int {
 	begin := i + 1
 	for i = begin; ; i++ {
-		quote := bytes.IndexByte(raw[min(i, len(raw)):], '"')
+		quote := strings.IndexByte(raw[min(i, len(raw)):], '"')
 		if quote < 0 {
 			return len(raw)
 		}
@@ -71,7 +71,7 @@ func str(raw []byte, i int) int {
 }
 
 // escaped: an odd number of backslashes stands at the end.
-func escaped(text []byte) bool {
+func escaped(text string) bool {
 	n := len(text)
 	for n > 0 && text[n-1] == '\\' {
 		n--
@@ -80,7 +80,7 @@ func escaped(text []byte) bool {
 }
 
 // value returns where the value at i ends.
-func value(raw []byte, i int) int {
+func value(raw string, i int) int {
 	depth := 0
 	for i < len(raw) {
 		switch raw[i] {

@@ -9,7 +9,7 @@ import (
 
 func TestLogReportsRepeatsOfTheLastHundred(t *testing.T) {
 	var l Log
-	update := func(i int) Fingerprint { return Of(fmt.Appendf(nil, "update %d", i)) }
+	update := func(i int) Fingerprint { return Of(fmt.Sprintf("update %d", i)) }
 	require.False(t, l.Add(update(0)))
 	for i := 1; i < Size; i++ {
 		require.False(t, l.Add(update(i)))

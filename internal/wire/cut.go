@@ -2,7 +2,7 @@
 
 package wire
 
-import "bytes"
+import "encoding/json"
 
 // Cut cuts a websocket message. data is not kept.
 func (c *Cutter) Cut(data []byte) (Frame, error) {
@@ -10,7 +10,7 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 	if !s.open('{') {
 		return Frame{}, ErrFrame
 	}
-	var wallet, currency Value
+	var wallet, currency span
 	listed := false
 	for first := true; ; first = false {
 		name, p := s.member(first)
@@ -49,20 +49,32 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 	return f, nil
 }
 
+// span is where in data a value stands, as a scanner has found it.
+type span struct {
+	from, to int
+	kind     kind
+}
+
 // located steps over a value and tells where it is.
-func (s *scanner) located() (v Value, ok bool) {
+func (s *scanner) located() (v span, ok bool) {
 	v.from = s.pos
 	v.kind = s.value()
 	v.to = s.pos
 	return v, v.kind != bad
 }
 
-// optional decodes a string that may be null or absent.
-func optional(v Value, data []byte) (text []byte, ok bool) {
-	if v.Absent() {
+// optional decodes a string that may be null or absent, as a part of data if it
+// stands there.
+func optional(v span, data []byte) (text []byte, ok bool) {
+	switch v.kind {
+	case bad, null:
 		return nil, true
+	case plain:
+		return data[v.from+1 : v.to-1], true
+	case opaque:
+		return []byte(decoded(data[v.from:v.to])), true
 	}
-	return v.Text(data)
+	return nil, false
 }
 
 // CutList cuts a JSON array of updates, as get_updates answers it. A bad item
@@ -98,7 +110,7 @@ func (s *scanner) updates(list []Update) (_ []Update, listed, ok bool) {
 		if !ok {
 			return list, false, false
 		}
-		list = append(list, Update{Event: event, Raw: bytes.Clone(s.data[start:s.pos])})
+		list = append(list, Update{Event: event, Text: string(s.data[start:s.pos])})
 	}
 }
 
@@ -107,49 +119,59 @@ func (s *scanner) event() (name string, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '{' {
 		return "", s.value() != bad
 	}
-	var event [1]Value
-	if !s.find(eventMember[:], event[:]) {
+	if !s.open('{') {
 		return "", false
 	}
-	return eventName(event[0], s.data), true
-}
-
-// Find finds the named members of a JSON object, the value of names[i] for
-// values[i], and leaves the values of those that are not there as they are. The
-// names are of 16 bytes of ASCII at most. It reports false for what is no
-// object. Nothing is kept of the other members: what a stranger sends may have
-// very many.
-func Find(raw []byte, names []string, values []Value) bool {
-	s := scanner{data: raw}
-	s.space()
-	return s.find(names, values) && s.ended()
-}
-
-// find does what Find does at pos. A daemon writes members always in the same
-// order, so the name behind the last one found is the first to be compared.
-func (s *scanner) find(names []string, values []Value) bool {
-	if !s.open('{') {
-		return false
-	}
-	at := 0
+	var event span
 	for first := true; ; first = false {
-		name, p := s.member(first)
-		if p != more {
-			return p == done
+		member, p := s.member(first)
+		if p == done {
+			return eventName(s.data[event.from:event.to]), true
+		}
+		if p == invalid {
+			return "", false
 		}
 		v, ok := s.located()
 		if !ok {
-			return false
+			return "", false
 		}
-		for range names {
-			if at == len(names) {
-				at = 0
-			}
-			at++
-			if string(name) == names[at-1] {
-				values[at-1] = v
-				break
-			}
+		if string(member) == "event" { // of two the last one counts
+			event = v
 		}
 	}
+}
+
+// EventName returns the name in an update's "event" member, or "" for what is
+// no object or has no such string.
+func EventName(raw []byte) string {
+	s := scanner{data: raw}
+	s.space()
+	name, ok := s.event()
+	if !ok || !s.ended() {
+		return ""
+	}
+	return name
+}
+
+// Members is [Find] in bytes that need not be valid, with the values by name: a
+// name that is missing has no entry. ok is false for what is no object. Nothing
+// is kept of the other members: what a stranger sends may have very many. The
+// values are part of raw.
+func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
+	s := scanner{data: raw}
+	s.space()
+	if s.value() == bad || !s.ended() {
+		return nil, false
+	}
+	values := make([]Value, len(names))
+	if !Find(string(raw), names, values) {
+		return nil, false
+	}
+	found = make(map[string]json.RawMessage, len(names))
+	for i, v := range values {
+		if v.to > v.from {
+			found[names[i]] = raw[v.from:v.to:v.to]
+		}
+	}
+	return found, true
 }

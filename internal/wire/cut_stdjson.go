@@ -5,10 +5,7 @@
 
 package wire
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "encoding/json"
 
 // Cut cuts a websocket message.
 func (c *Cutter) Cut(data []byte) (Frame, error) {
@@ -34,26 +31,29 @@ func CutList(data []byte) ([]Update, error) {
 
 func updates(list []Update, items []json.RawMessage) []Update {
 	for _, item := range items {
-		var body struct{ Event string }
-		_ = json.Unmarshal(item, &body) // "" for what has none
-		list = append(list, Update{Event: body.Event, Raw: item})
+		list = append(list, Update{Event: EventName(item), Text: string(item)})
 	}
 	return list
 }
 
-// Find finds the named members of a JSON object.
-func Find(raw []byte, names []string, values []Value) bool {
+// EventName returns the name in an update's "event" member.
+func EventName(raw []byte) string {
+	var body struct{ Event string }
+	_ = json.Unmarshal(raw, &body) // "" for what has none
+	return body.Event
+}
+
+// Members finds the named members of a JSON object.
+func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return false
+		return nil, false
 	}
-	for i, name := range names {
+	found = make(map[string]json.RawMessage, len(names))
+	for _, name := range names {
 		if value, ok := members[name]; ok {
-			// The value is a part of a copy: look where it is in the text.
-			values[i] = ValueOf(value)
-			values[i].from = bytes.LastIndex(raw, value)
-			values[i].to = values[i].from + len(value)
+			found[name] = value
 		}
 	}
-	return true
+	return found, true
 }

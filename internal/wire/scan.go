@@ -1,8 +1,9 @@
+//go:build !bitcart_stdjson
+
 package wire
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -88,11 +89,10 @@ const maxName = 6*16 + 2
 
 // unescaped is a name that may be written with escapes.
 func unescaped(raw []byte) []byte {
-	var name string
-	if len(raw) > maxName || json.Unmarshal(raw, &name) != nil {
+	if len(raw) > maxName {
 		return nil
 	}
-	return []byte(name)
+	return []byte(decoded(raw))
 }
 
 // kind is what a value is, as far as anybody asks.

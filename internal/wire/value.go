@@ -1,113 +1,47 @@
 package wire
 
 import (
-	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
-// Value is where a valid JSON value stands in a text, which every method is
-// given again. The zero Value is one that is not there.
+// Value is where a JSON value stands in a text, which every method is given
+// again. The zero Value is one that is not there.
 type Value struct {
 	from, to int
-	kind     kind
 }
 
-// ValueOf is the value that is the whole text, valid and without white space
-// around it.
-func ValueOf(text []byte) Value {
-	v := Value{to: len(text)}
-	switch {
-	case len(text) == 0:
-	case text[0] == '"':
-		v.kind = opaque
-	case text[0] == 'n':
-		v.kind = null
-	default:
-		v.kind = other
-	}
-	return v
-}
+// ValueOf is the value that is the whole text, without white space around it.
+func ValueOf(text string) Value { return Value{0, len(text)} }
+
+// Raw is the value as it stands in the text, "" for one that is not there.
+func (v Value) Raw(text string) string { return text[v.from:v.to] }
 
 // Absent: the value is not there, or null, which means the same to a daemon.
-func (v Value) Absent() bool { return v.kind == bad || v.kind == null }
+func (v Value) Absent(text string) bool { return v.from == v.to || text[v.from] == 'n' }
 
-// Raw is the value as it stands in the text, nil for one that is not there.
-func (v Value) Raw(text []byte) json.RawMessage {
-	if v.kind == bad {
-		return nil
+// Plain returns what a string holds, as a part of the text. ok is false for
+// what is no string, and for a string that does not stand there as it is:
+// encoding/json undoes escapes and replaces invalid UTF-8.
+func (v Value) Plain(text string) (_ string, ok bool) {
+	if v.to-v.from < 2 || text[v.from] != '"' {
+		return "", false
 	}
-	return text[v.from:v.to:v.to]
-}
-
-// Plain returns where in the text stands what a string holds, when it stands
-// there as it is.
-func (v Value) Plain(text []byte) (from, to int, ok bool) {
-	from, to = v.from+1, v.to-1
-	switch v.kind {
-	case plain:
-		return from, to, true
-	case opaque:
-		return from, to, isPlain(text[from:to])
+	inner := text[v.from+1 : v.to-1]
+	if strings.IndexByte(inner, '\\') >= 0 || !utf8.ValidString(inner) {
+		return "", false
 	}
-	return 0, 0, false
-}
-
-// isPlain: what stands between the quotes of a valid string is what it holds.
-// encoding/json would replace invalid UTF-8.
-func isPlain(inner []byte) bool {
-	for _, c := range inner {
-		if c == '\\' {
-			return false
-		}
-	}
-	return utf8.Valid(inner)
-}
-
-// Text returns what a string holds, as a part of the text if it stands there.
-// ok is false for what is no string.
-func (v Value) Text(text []byte) (_ []byte, ok bool) {
-	if from, to, ok := v.Plain(text); ok {
-		return text[from:to], true
-	}
-	if v.kind != opaque {
-		return nil, false
-	}
-	var s string
-	err := json.Unmarshal(v.Raw(text), &s)
-	return []byte(s), err == nil
-}
-
-// List appends the items of an array to list. ok is false for what is no array.
-func (v Value) List(text []byte, list []Value) (_ []Value, ok bool) {
-	s := scanner{data: text[:v.to], pos: v.from}
-	if v.kind != other || !s.open('[') {
-		return list, false
-	}
-	for first := true; ; first = false {
-		if p := s.next(']', first); p != more {
-			return list, p == done
-		}
-		item := Value{from: s.pos}
-		item.kind = s.value()
-		if item.kind == bad {
-			return list, false
-		}
-		item.to = s.pos
-		list = append(list, item)
-	}
+	return inner, true
 }
 
 // Int returns a whole number of up to 18 digits. ok is false for any other
 // value, which encoding/json may still be able to read.
-func (v Value) Int(text []byte) (n int64, ok bool) {
-	digits, negative := text[v.from:v.to], false
-	if len(digits) > 0 && digits[0] == '-' {
-		digits, negative = digits[1:], true
-	}
+func (v Value) Int(text string) (n int64, ok bool) {
+	digits, negative := strings.CutPrefix(v.Raw(text), "-")
 	if len(digits) == 0 || len(digits) > 18 {
 		return 0, false
 	}
-	for _, c := range digits {
+	for _, c := range []byte(digits) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}

@@ -24,10 +24,10 @@ import (
 	"errors"
 )
 
-// Update is one update as it was received. Raw is a private copy.
+// Update is one update as it was received.
 type Update struct {
 	Event string // "" = garbage: no object, or no event name
-	Raw   json.RawMessage
+	Text  string // valid JSON: the one copy of it
 }
 
 // Frame is one websocket message: updates that belong to one wallet, or to
@@ -61,21 +61,10 @@ func (c *Cutter) room() []Update {
 // ErrFrame says that a message is no frame of a daemon.
 var ErrFrame = errors.New("wire: not a frame with a list of updates")
 
-// EventName returns the name in an update's "event" member, or "" for what is
-// no object or has no such string.
-func EventName(raw []byte) string {
-	var event [1]Value
-	if !Find(raw, eventMember[:], event[:]) {
-		return ""
-	}
-	return eventName(event[0], raw)
-}
-
-var eventMember = [...]string{"event"}
-
-// eventName makes no copy of the names that daemons send all the time.
-func eventName(v Value, text []byte) string {
-	switch string(v.Raw(text)) {
+// eventName is what the value of a member "event" names, "" for what is no
+// string. It makes no copy of the names that daemons send all the time.
+func eventName(raw []byte) string {
+	switch string(raw) {
 	case `"new_payment"`:
 		return "new_payment"
 	case `"new_transaction"`:
@@ -85,24 +74,16 @@ func eventName(v Value, text []byte) string {
 	case `"verified_tx"`:
 		return "verified_tx"
 	}
-	name, _ := v.Text(text)
-	return string(name)
+	if len(raw) == 0 || raw[0] != '"' {
+		return ""
+	}
+	return decoded(raw)
 }
 
-// Members is [Find] with the values by name: a name that is missing has no
-// entry. ok is false for what is no object.
-func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
-	values := make([]Value, len(names))
-	if !Find(raw, names, values) {
-		return nil, false
-	}
-	found = make(map[string]json.RawMessage, len(names))
-	for i, v := range values {
-		if value := v.Raw(raw); value != nil {
-			found[names[i]] = value
-		}
-	}
-	return found, true
+// decoded is what a valid string holds.
+func decoded(raw []byte) (text string) {
+	_ = json.Unmarshal(raw, &text) // it is valid
+	return text
 }
 
 // IsObject reports whether raw, a valid JSON value, is an object.
