@@ -79,3 +79,43 @@ func BenchmarkCut(b *testing.B) {
 		return nil
 	})
 }
+
+func BenchmarkFind(b *testing.B) {
+	var texts []string
+	for _, f := range benchFrames(4096) {
+		var c Cutter
+		frame, err := c.Cut(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if frame.Updates[0].Event == "new_payment" {
+			texts = append(texts, frame.Updates[0].Text)
+		}
+	}
+	names := []string{"address", "status", "status_str", "tx_hashes", "sent_amount", "contract"}
+	b.Run("find", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			var v [6]Value
+			if !Find(texts[i%len(texts)], names, v[:]) {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("alternative=json.Unmarshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			var v struct {
+				Address    json.RawMessage `json:"address"`
+				Status     json.RawMessage `json:"status"`
+				StatusStr  json.RawMessage `json:"status_str"`
+				TxHashes   json.RawMessage `json:"tx_hashes"`
+				SentAmount json.RawMessage `json:"sent_amount"`
+				Contract   json.RawMessage `json:"contract"`
+			}
+			if err := json.Unmarshal([]byte(texts[i%len(texts)]), &v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

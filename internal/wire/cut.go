@@ -6,7 +6,7 @@ import "encoding/json"
 
 // Cut cuts a websocket message. data is not kept.
 func (c *Cutter) Cut(data []byte) (Frame, error) {
-	s := scanner{data: data}
+	s := scan(data)
 	if !s.open('{') {
 		return Frame{}, ErrFrame
 	}
@@ -80,7 +80,7 @@ func optional(v span, data []byte) (text []byte, ok bool) {
 // CutList cuts a JSON array of updates, as get_updates answers it. A bad item
 // is kept as garbage; what is no array at all is an error. data is not kept.
 func CutList(data []byte) ([]Update, error) {
-	s := scanner{data: data}
+	s := scan(data)
 	s.space()
 	list, listed, ok := s.updates([]Update{})
 	if !listed || !ok || !s.ended() {
@@ -144,7 +144,7 @@ func (s *scanner) event() (name string, ok bool) {
 // EventName returns the name in an update's "event" member, or "" for what is
 // no object or has no such string.
 func EventName(raw []byte) string {
-	s := scanner{data: raw}
+	s := scan(raw)
 	s.space()
 	name, ok := s.event()
 	if !ok || !s.ended() {
@@ -158,7 +158,7 @@ func EventName(raw []byte) string {
 // is kept of the other members: what a stranger sends may have very many. The
 // values are part of raw.
 func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
-	s := scanner{data: raw}
+	s := scan(raw)
 	s.space()
 	if s.value() == bad || !s.ended() {
 		return nil, false

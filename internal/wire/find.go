@@ -147,12 +147,16 @@ func (w *walker) str() (v Value, ok bool) {
 			return v, false
 		}
 		w.pos += quote + 1
-		before := w.text[begin : w.pos-1]
-		if !strings.HasSuffix(before, `\`) || (len(before)-len(strings.TrimRight(before, `\`)))%2 == 0 {
+		if w.text[w.pos-2] != '\\' || !escaped(w.text[begin:w.pos-1]) {
 			v.to = w.pos
 			return v, true
 		}
 	}
+}
+
+// escaped: an odd number of backslashes stands at the end.
+func escaped(text string) bool {
+	return (len(text)-len(strings.TrimRight(text, `\`)))%2 == 1
 }
 
 // nested steps over an object or an array.

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
@@ -17,7 +18,11 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	clean bool // all of data is printable ASCII without a backslash
 }
+
+// scan begins a scan of data.
+func scan(data []byte) scanner { return scanner{data: data, clean: isClean(data)} }
 
 // maxDepth is encoding/json's.
 const maxDepth = 10000
@@ -63,6 +68,9 @@ func (s *scanner) next(bracket byte, first bool) progress {
 
 // member steps to the value of an object's next member, and returns its name.
 func (s *scanner) member(first bool) (name []byte, p progress) {
+	if name, ok := s.usual(first); ok {
+		return name, more
+	}
 	if p = s.next('}', first); p != more {
 		return nil, p
 	}
@@ -81,6 +89,27 @@ func (s *scanner) member(first bool) (name []byte, p progress) {
 	}
 	s.space()
 	return name, more
+}
+
+// usual is member for a clean text with the spaces that Python's json writes. It
+// is not ok, and nothing has happened, where the text is another.
+func (s *scanner) usual(first bool) (name []byte, ok bool) {
+	rest := s.data[s.pos:]
+	if !first {
+		if len(rest) < 2 || rest[0] != ',' || rest[1] != ' ' {
+			return nil, false
+		}
+		rest = rest[2:]
+	}
+	if !s.clean || len(rest) == 0 || rest[0] != '"' {
+		return nil, false
+	}
+	n := 1 + bytes.IndexByte(rest[1:], '"')
+	if n == 0 || len(rest) < n+4 || rest[n+1] != ':' || rest[n+2] != ' ' || rest[n+3] == ' ' {
+		return nil, false
+	}
+	s.pos = len(s.data) - len(rest) + n + 3
+	return rest[1:n], true
 }
 
 // maxName is how long a name is written at most that can be one of ours: one of
@@ -176,6 +205,14 @@ func (s *scanner) str() kind {
 	if !s.take('"') {
 		return bad
 	}
+	if s.clean {
+		n := bytes.IndexByte(s.data[s.pos:], '"')
+		s.pos += n + 1
+		if n < 0 {
+			return bad
+		}
+		return plain
+	}
 	found := plain
 	for {
 		for s.pos+8 <= len(s.data) {
@@ -211,6 +248,28 @@ const (
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
 )
+
+// isClean reports whether data is printable ASCII without a backslash, as what
+// Python's json writes nearly always is: then a string ends with the next quote.
+func isClean(data []byte) bool {
+	var dirty uint64
+	for len(data) >= 32 {
+		a, b := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
+		c, d := binary.LittleEndian.Uint64(data[16:]), binary.LittleEndian.Uint64(data[24:])
+		dirty |= unclean(a) | unclean(b) | unclean(c) | unclean(d)
+		data = data[32:]
+	}
+	for _, c := range data {
+		if c < 0x20 || c >= utf8.RuneSelf || c == '\\' {
+			return false
+		}
+	}
+	return dirty&highBits == 0
+}
+
+func unclean(eight uint64) uint64 {
+	return ((eight ^ lowBits*'\\') - lowBits) | (eight - lowBits*0x20) | eight
+}
 
 // remarkable is the place of the first of eight bytes that is a quote, a
 // backslash, a control character or no ASCII, and 8 when none is. A subtraction
