@@ -53,10 +53,17 @@ const (
 	counterCount
 )
 
+// paddedCounter has a cache line of its own: the reader and the workers count
+// each event.
+type paddedCounter struct {
+	atomic.Uint64
+	_ [56]byte
+}
+
 // counters is what a daemon's streams have counted, and the link of the one
 // that is running. A nil *counters counts nothing.
 type counters struct {
-	values    [counterCount]atomic.Uint64
+	values    [counterCount]paddedCounter
 	lastEvent atomic.Int64 // unix nanoseconds
 	live      atomic.Pointer[link]
 }

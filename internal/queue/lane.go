@@ -303,6 +303,9 @@ func (l *Lane[T]) atOnce() bool {
 }
 
 func (l *Lane[T]) append(it item[T]) {
+	if l.items.len() == keepCap && l.items.room() == keepCap {
+		l.items.moveTo(l.set.takeSpare())
+	}
 	l.items.push(it)
 	l.count(it, 1)
 }
@@ -314,6 +317,7 @@ const keepCap = 4
 func (l *Lane[T]) pop() item[T] {
 	it, _ := l.items.pop()
 	if l.empty() && l.items.room() > keepCap {
+		l.set.putSpare(l.items.buf)
 		l.items = ring[item[T]]{}
 	}
 	l.count(it, -1)

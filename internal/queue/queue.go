@@ -78,6 +78,7 @@ type Set[T any] struct {
 	keyed    map[string]*Lane[T] // lanes that exist only while something waits in them
 	rest     *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
 	waits    map[*Lane[T]]*time.Timer
+	spare    []item[T]    // room that a lane has left, for the next one that grows
 	workers  []*worker[T] // alive ones
 	calling  int          // of workers: they run Handle or Dry
 	queued   int
@@ -303,6 +304,23 @@ func (s *Set[T]) next() (l *Lane[T], ok bool) {
 		l.enlisted = false
 	}
 	return l, ok
+}
+
+// maxSpare bounds the room that is kept for the next lane.
+const maxSpare = 1 << 10
+
+// putSpare keeps the room of a lane that has run empty. mu is held.
+func (s *Set[T]) putSpare(buf []item[T]) {
+	if len(buf) > len(s.spare) && len(buf) <= maxSpare {
+		s.spare = buf
+	}
+}
+
+// takeSpare returns room, or nil. mu is held.
+func (s *Set[T]) takeSpare() []item[T] {
+	buf := s.spare
+	s.spare = nil
+	return buf
 }
 
 // Cork tells that pushes come in quick succession until [Set.Uncork]: no worker

@@ -45,7 +45,15 @@ func (r *ring[E]) grow() {
 	if r.n < len(r.buf) {
 		return
 	}
-	buf := make([]E, max(1, 2*len(r.buf)))
+	r.moveTo(make([]E, max(1, 2*len(r.buf))))
+}
+
+// moveTo goes on in other room, whose length is 0 or a power of two; if it is
+// less than there is, nothing happens.
+func (r *ring[E]) moveTo(buf []E) {
+	if len(buf) <= len(r.buf) {
+		return
+	}
 	n := copy(buf, r.buf[r.head:])
 	copy(buf[n:], r.buf[:r.head])
 	r.buf, r.head = buf, 0
