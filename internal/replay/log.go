@@ -10,7 +10,10 @@
 // [ChainHistory].
 package replay
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // Fingerprint stands for the text of an update within this process.
 type Fingerprint uint64
@@ -22,28 +25,62 @@ var seed = maphash.MakeSeed()
 func Of(text string) Fingerprint { return Fingerprint(maphash.String(seed, text)) }
 
 // Log is the last updates of one wallet, in order. The zero value remembers
-// the last [Size]; it grows as it is used, since most wallets are quiet.
-type Log struct {
-	fps  []Fingerprint
-	next int // where the oldest one is overwritten, once the log is full
-}
+// the last [Size]. Most wallets are quiet, so it is a pointer until it is used,
+// and grows then.
+type Log struct{ last *last }
 
 // Size is how many updates a Log remembers: as many as a daemon's queue holds.
 const Size = 100
 
+type last struct {
+	fps   []Fingerprint
+	next  int // where the oldest one is overwritten, once there are Size
+	sieve sieve
+}
+
 // Add appends fp and reports whether one of the remembered updates equals it.
 func (l *Log) Add(fp Fingerprint) (repeat bool) {
-	for _, seen := range l.fps {
-		if seen == fp {
-			repeat = true
-			break
-		}
+	if l.last == nil {
+		l.last = new(last)
+	}
+	return l.last.add(fp)
+}
+
+func (l *last) add(fp Fingerprint) (repeat bool) {
+	if l.sieve.holds(fp) {
+		repeat = slices.Contains(l.fps, fp)
 	}
 	if len(l.fps) < Size {
 		l.fps = append(l.fps, fp)
-		return repeat
+	} else {
+		l.fps[l.next] = fp
+		l.next = (l.next + 1) % Size
 	}
-	l.fps[l.next] = fp
-	l.next = (l.next + 1) % Size
+	if l.sieve.count == sieveSize {
+		l.sieve = sieve{}
+		for _, fp := range l.fps {
+			l.sieve.add(fp)
+		}
+	} else {
+		l.sieve.add(fp)
+	}
 	return repeat
 }
+
+// sieve tells of most fingerprints that they are not among those added, by one
+// look where a search would take a hundred.
+type sieve struct {
+	bits  [8]uint64
+	count int
+}
+
+// sieveSize is how many are added before it is made anew without those that are
+// forgotten: one in four is let through then.
+const sieveSize = 150
+
+func (s *sieve) add(fp Fingerprint) {
+	s.bits[fp/64%8] |= 1 << (fp % 64)
+	s.count++
+}
+
+func (s *sieve) holds(fp Fingerprint) bool { return s.bits[fp/64%8]&(1<<(fp%64)) != 0 }
