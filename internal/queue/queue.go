@@ -78,7 +78,7 @@ type Set[T any] struct {
 	keyed    map[string]*Lane[T] // lanes that exist only while something waits in them
 	rest     *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
 	waits    map[*Lane[T]]*time.Timer
-	spare    []item[T]    // room that a lane has left, for the next one that grows
+	spare    [][]item[T]  // room that lanes have left, for the next ones that grow
 	workers  []*worker[T] // alive ones
 	calling  int          // of workers: they run Handle or Dry
 	queued   int
@@ -306,20 +306,25 @@ func (s *Set[T]) next() (l *Lane[T], ok bool) {
 	return l, ok
 }
 
-// maxSpare bounds the room that is kept for the next lane.
-const maxSpare = 1 << 10
+// What is kept of the room that lanes leave.
+const (
+	maxSpares    = 32
+	maxSpareRoom = 256
+)
 
 // putSpare keeps the room of a lane that has run empty. mu is held.
 func (s *Set[T]) putSpare(buf []item[T]) {
-	if len(buf) > len(s.spare) && len(buf) <= maxSpare {
-		s.spare = buf
+	if len(s.spare) < maxSpares && len(buf) <= maxSpareRoom {
+		s.spare = append(s.spare, buf)
 	}
 }
 
 // takeSpare returns room, or nil. mu is held.
-func (s *Set[T]) takeSpare() []item[T] {
-	buf := s.spare
-	s.spare = nil
+func (s *Set[T]) takeSpare() (buf []item[T]) {
+	if last := len(s.spare) - 1; last >= 0 {
+		buf, s.spare[last] = s.spare[last], nil
+		s.spare = s.spare[:last]
+	}
 	return buf
 }
 

@@ -45,7 +45,7 @@ func (r *ring[E]) grow() {
 	if r.n < len(r.buf) {
 		return
 	}
-	r.moveTo(make([]E, max(1, 2*len(r.buf))))
+	r.moveTo(make([]E, max(keepCap, 2*len(r.buf))))
 }
 
 // moveTo goes on in other room, whose length is 0 or a power of two; if it is
