@@ -42,7 +42,12 @@ func updateRows(ctx context.Context, pl plan) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := func(wallets int) string { return fmt.Sprintf("APIManager, %d wallets", wallets) }
+	name := func(wallets int) string {
+		if wallets == one {
+			return "APIManager, 1 wallet"
+		}
+		return fmt.Sprintf("APIManager, %d wallets", wallets)
+	}
 	const std = "json.Unmarshal of the body into a map"
 	contenders := []contender{{asCoin, b.n, b.coin}, {std, b.n, b.maps}}
 	sizes := []int{one, some, pl.wallets}
