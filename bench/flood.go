@@ -18,7 +18,7 @@ const block = 256
 
 // inFlight is how many blocks the sender may be ahead of the handlers: enough
 // to keep the socket full.
-const inFlight = 32
+const inFlight = 16
 
 // flood writes the blocks that the order asks for. Each byte of the request's
 // body is a credit for one more block.

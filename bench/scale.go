@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/bitcart-go/bitcart"
@@ -51,7 +50,7 @@ func scaleRows(ctx context.Context, pl plan) (rows []row, err error) {
 	if err := p.order(ctx, fmt.Sprintf("/chain?blocks=%d", manyBlocks), nil, nil); err != nil {
 		return nil, err
 	}
-	if err := blocks.wait(ctx, many, manyBlocks); err != nil {
+	if _, err := blocks.wait(ctx, many, manyBlocks); err != nil {
 		return nil, err
 	}
 	withBlocks := perWallet()
@@ -71,39 +70,18 @@ func scaleRows(ctx context.Context, pl plan) (rows []row, err error) {
 
 func count(n int) figure { return figure{float64(n), "goroutines"} }
 
-// blockCount counts the blocks that a manager hears of.
-type blockCount struct {
-	n   atomic.Int64
-	got chan struct{} // has room for one
-}
-
-// wait waits until n blocks were handled.
-func (b *blockCount) wait(ctx context.Context, s *streaming, n int64) error {
-	for b.n.Load() < n {
-		if err := s.until(ctx, b.got); err != nil {
-			return fmt.Errorf("%d of %d blocks were handled: %w", b.n.Load(), n, err)
-		}
-	}
-	return nil
-}
-
 // streamWallets streams for n wallets, all of them armed, with the usual
 // settings.
-func streamWallets(ctx context.Context, p *process, n int) (*streaming, *blockCount, error) {
-	s, err := newManager(p, n)
-	if err != nil {
+func streamWallets(ctx context.Context, p *process, n int) (s *streaming, heights *tally[int64], err error) {
+	if s, err = newManager(p, n); err != nil {
 		return nil, nil, err
 	}
-	b := &blockCount{got: make(chan struct{}, 1)}
+	heights = newTally[int64]()
 	bitcart.On(s, func(_ context.Context, _ *bitcart.Event, p bitcart.NewBlock) error {
-		b.n.Add(1)
-		select {
-		case b.got <- struct{}{}:
-		default:
-		}
+		heights.add(p.Height)
 		return useBlock(p.Height)
 	})
-	return s, b, s.begin(ctx)
+	return s, heights, s.begin(ctx)
 }
 
 // settledGoroutines counts goroutines when the last call is over: connections

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -375,7 +376,7 @@ type stamped struct {
 
 const (
 	stampDigits = 20
-	stampPrefix = `"tx": "0x`
+	stampPrefix = `"tx": "`
 )
 
 func newStamped(wallet, currency string) stamped {
@@ -383,7 +384,7 @@ func newStamped(wallet, currency string) stamped {
 	update := fmt.Sprintf(`{"event": "new_transaction", "tx": "0x%s%s", "from_address": "0x%s", "to": "0x%s", "amount": %q, "contract": null}`,
 		bytes.Repeat([]byte("0"), stampDigits), hexOf(rng, 64-stampDigits), hexOf(rng, 40), hexOf(rng, 40), amountOf(rng))
 	b := frame(nil, text, fmt.Appendf(nil, `{"updates": [%s], "wallet": %q, "currency": %q}`, update, wallet, currency))
-	at := bytes.Index(b, []byte(stampPrefix)) + len(stampPrefix)
+	at := bytes.Index(b, []byte(stampPrefix)) + len(stampPrefix) + len("0x")
 	return stamped{b, b[at : at+stampDigits]}
 }
 
@@ -393,13 +394,13 @@ func (s stamped) now() []byte {
 	return s.frame
 }
 
-// sinceStamp is how long ago, at the time now, an event was written, whose
-// stamp begins text.
-func sinceStamp[T string | []byte](text T, now time.Time) (time.Duration, error) {
-	if len(text) < stampDigits {
+// sinceStamp is how long before now a transaction was written.
+func sinceStamp(tx string, now time.Time) (time.Duration, error) {
+	digits := strings.TrimPrefix(tx, "0x")
+	if len(digits) < stampDigits {
 		return 0, errIncomplete
 	}
-	ns, err := strconv.ParseInt(string(text[:stampDigits]), 10, 64)
+	ns, err := strconv.ParseInt(digits[:stampDigits], 10, 64)
 	if err != nil {
 		return 0, err
 	}

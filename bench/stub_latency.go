@@ -1,3 +1,0 @@
-package main
-import "context"
-func latencyRows(context.Context, plan) ([]row, error) { return nil, nil }
