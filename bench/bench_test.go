@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // The processes that a section starts are this test's program.
@@ -25,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 var tiny = plan{
-	rounds: 1, events: (inFlight + 2) * block, updates: 500, wallets: 100, idle: 50 * time.Millisecond, restart: 80, calls: 64,
+	rounds: 1, events: 2 * block, updates: 500, wallets: 100, idle: 50 * time.Millisecond, restart: 80, calls: 64,
 	rates: []int{2000}, rateFor: 100 * time.Millisecond,
 }
 
@@ -87,6 +90,17 @@ func TestSections(t *testing.T) {
 	}
 }
 
+// More frames than the sender may be ahead: it waits for credits, and goes on.
+func TestFlood(t *testing.T) {
+	p, err := startSender(t.Context())
+	require.NoError(t, err)
+	defer p.stop()
+	b := socketBench{p, (inFlight + 2) * block}
+	var w stopwatch
+	require.NoError(t, b.loop(8, discard)(t.Context(), &w))
+	require.NoError(t, b.library(8, newManager, leaveBodies)(t.Context(), &w))
+}
+
 func TestTable(t *testing.T) {
 	var out strings.Builder
 	table := newTable(&out)
@@ -103,8 +117,8 @@ func TestTable(t *testing.T) {
 	require.Equal(t, []string{
 		"WHAT OURS BESIDE IT RATIO WANTED KEPT",
 		"Things",
-		"less 1 µs 2 µs other 0.50 ratio <= 0.5 yes",
-		"more 1 /s 2 /s other 0.50 ratio >= 1 NO",
+		"less 1 µs 2 µs other 0.500 ratio <= 0.5 yes",
+		"more 1 /s 2 /s other 0.500 ratio >= 1 NO",
 		"ours 3 B ours <= 3 yes",
 		"free 1.25 µs",
 		"2 of 3 bounds kept",
@@ -148,4 +162,38 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, []string{"rpc", "wire"}, []string{two[0].name, two[1].name})
 	_, err = choose("rpc,nothing")
 	require.Error(t, err)
+}
+
+// After a restart the sender is asked what bitcarttest's daemon is asked, so what
+// it makes the client do is what a daemon makes it do.
+func TestSenderIsAskedAsADaemonIs(t *testing.T) {
+	const wallets = 60
+	addresses := make([]string, wallets)
+	for i := range addresses {
+		addresses[i] = fmt.Sprintf("0x%040x", i+1)
+	}
+	for currency, keys := range map[string][]string{"ETH": addresses, "BTC": walletsOf(wallets)} {
+		t.Run(currency, func(t *testing.T) {
+			d, err := bitcarttest.NewDaemon(currency)
+			require.NoError(t, err)
+			defer d.Close()
+			s := newStreaming()
+			require.NoError(t, s.serve(currency, &process{daemon: d.URL()}, keys))
+			require.NoError(t, s.begin(t.Context()))
+			before := len(d.Calls())
+			require.NoError(t, d.Faults().Restart(t.Context(), 0))
+			require.NoError(t, s.connected(t.Context()))
+			want := make(map[string]int)
+			for _, c := range d.Calls()[before:] {
+				want[c.Method]++
+			}
+			require.NoError(t, s.end())
+
+			b := rearmBench{currency: currency, wallets: wallets}
+			require.NoError(t, b.begin(t.Context()))
+			r, err := b.restart(t.Context())
+			require.NoError(t, errors.Join(err, b.end()))
+			require.Equal(t, want, r.made)
+		})
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 )
 
 // distinct is how many different frames a flood is made of; then they begin
@@ -72,11 +71,11 @@ func framesFor(wallets []string) [][]byte {
 }
 
 func hexOf(rng *rand.Rand, digits int) string {
-	var b strings.Builder
-	for range digits {
-		b.WriteByte("0123456789abcdef"[rng.IntN(16)])
+	var b []byte
+	for len(b) < digits {
+		b = fmt.Appendf(b, "%016x", rng.Uint64())
 	}
-	return b.String()
+	return string(b[:digits])
 }
 
 func amountOf(rng *rand.Rand) string {

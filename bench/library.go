@@ -37,15 +37,16 @@ func newCoin(p *process, _ int, opts ...bitcart.Option) (*streaming, error) {
 // newManager is an APIManager of n ETH wallets.
 func newManager(p *process, n int, opts ...bitcart.Option) (*streaming, error) {
 	s := newStreaming()
-	return s, s.serve("ETH", p, n, opts...)
+	return s, s.serve("ETH", p, walletsOf(n), opts...)
 }
 
 func newStreaming() *streaming {
 	return &streaming{connects: make(chan bitcart.ConnectInfo, 8), ended: make(chan error, 1), cancel: func() {}}
 }
 
-func (s *streaming) serve(currency string, p *process, n int, opts ...bitcart.Option) error {
-	m, err := bitcart.NewAPIManager(map[string][]string{currency: walletsOf(n)}, append(opts, bitcart.WithURL(p.daemon), s.hooks())...)
+// serve makes it an APIManager of these wallets.
+func (s *streaming) serve(currency string, p *process, wallets []string, opts ...bitcart.Option) error {
+	m, err := bitcart.NewAPIManager(map[string][]string{currency: wallets}, append(opts, bitcart.WithURL(p.daemon), s.hooks())...)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // Some of the measuring needs another process, so that what is measured is the
@@ -79,8 +80,13 @@ func roleOf(ctx context.Context, self, role string, variables ...string) (*exec.
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(append(os.Environ(), roleVar+"="+role), variables...)
 	cmd.Stderr = os.Stderr
+	cmd.WaitDelay = outputDelay
 	return cmd, nil
 }
+
+// outputDelay is how long the output of a process that was killed is waited for:
+// what that has started may hold it.
+const outputDelay = 5 * time.Second
 
 // stop ends the process.
 func (p *process) stop() {

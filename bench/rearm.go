@@ -48,8 +48,9 @@ func rearmRows(ctx context.Context, pl plan) ([]row, error) {
 
 // rearmed is what one restart has taken.
 type rearmed struct {
-	cost, plain   cost // of a wallet
-	calls         float64
+	cost, plain   cost           // of a wallet
+	made          map[string]int // calls by method
+	calls         float64        // of a wallet
 	most, typical float64
 	sent, handled int // events meanwhile
 	p50, p99      time.Duration
@@ -77,7 +78,7 @@ func (b *rearmBench) rows(ctx context.Context, rounds int) (rows []row, err erro
 	}
 	what := fmt.Sprintf("%d %s wallets: ", b.wallets, b.currency)
 	calls := of("calls", func(r rearmed) float64 { return r.calls })
-	than := fmt.Sprintf("net/http POST, %s for each wallet, %d at once", calls, rearmAtOnce)
+	than := fmt.Sprintf("net/http POST, %s a wallet, %d at once", calls, rearmAtOnce)
 	ms := func(value func(rearmed) time.Duration) figure {
 		return of("ms", func(r rearmed) float64 { return float64(value(r)) / 1e6 })
 	}
@@ -102,7 +103,7 @@ func (b *rearmBench) begin(ctx context.Context) (err error) {
 		return err
 	}
 	b.s, b.late = newStreaming(), newTally[time.Duration]()
-	if err := b.s.serve(b.currency, b.p, b.wallets); err != nil {
+	if err := b.s.serve(b.currency, b.p, walletsOf(b.wallets)); err != nil {
 		b.p.stop()
 		return err
 	}
@@ -151,7 +152,8 @@ func (b *rearmBench) restart(ctx context.Context) (r rearmed, err error) {
 	r.cost = w.per(b.wallets)
 	r.cost.Wall = float64(w.end.Sub(rep.Connected)) / float64(b.wallets) // without the pause before the reconnect
 	r.most, r.typical = float64(rep.Most), float64(rep.Typical)
-	for _, n := range rep.Calls {
+	r.made = rep.Calls
+	for _, n := range r.made {
 		r.calls += float64(n) / float64(b.wallets)
 	}
 	list, err := b.late.wait(ctx, b.s, r.sent)
@@ -162,7 +164,7 @@ func (b *rearmBench) restart(ctx context.Context) (r rearmed, err error) {
 	if len(list) > 0 {
 		r.p50, r.p99 = middle(list), quantile(list, 0.99)
 	}
-	r.plain, err = b.plain(ctx, rep.Calls)
+	r.plain, err = b.plain(ctx, r.made)
 	return r, err
 }
 

@@ -12,7 +12,6 @@ type figure struct {
 	unit  string
 }
 
-// String has three digits or more.
 func (f figure) String() string {
 	if f.unit == "" {
 		return ""
@@ -20,6 +19,7 @@ func (f figure) String() string {
 	return number(f.value) + " " + f.unit
 }
 
+// number has about three digits.
 func number(v float64) string {
 	switch abs := math.Abs(v); {
 	case abs == math.Trunc(abs) && abs < 1e6:
@@ -28,8 +28,10 @@ func number(v float64) string {
 		return fmt.Sprintf("%.0f", v)
 	case abs >= 10:
 		return fmt.Sprintf("%.1f", v)
-	case abs >= 0.1:
+	case abs >= 1:
 		return fmt.Sprintf("%.2f", v)
+	case abs >= 0.01:
+		return fmt.Sprintf("%.3f", v)
 	}
 	return fmt.Sprintf("%.4f", v)
 }
@@ -54,10 +56,6 @@ type bound struct {
 
 func oursAtMost(v float64) bound {
 	return bound{fmt.Sprintf("ours <= %g", v), func(r row) bool { return r.ours.value <= v }}
-}
-
-func oursAtLeast(v float64) bound {
-	return bound{fmt.Sprintf("ours >= %g", v), func(r row) bool { return r.ours.value >= v }}
 }
 
 func ratioAtMost(v float64) bound {

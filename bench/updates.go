@@ -49,7 +49,11 @@ func updateRows(ctx context.Context, pl plan) ([]row, error) {
 		return fmt.Sprintf("APIManager, %d wallets", wallets)
 	}
 	const std = "json.Unmarshal of the body into a map"
-	contenders := []contender{{asCoin, b.n, b.coin}, {std, b.n, b.maps}}
+	const fewKeys, manyKeys = "map, few keys", "map, many keys"
+	contenders := []contender{
+		{asCoin, b.n, b.coin}, {std, b.n, b.maps},
+		{fewKeys, b.n, b.lookups(one)}, {manyKeys, b.n, b.lookups(pl.wallets)},
+	}
 	sizes := []int{one, some, pl.wallets}
 	for _, wallets := range sizes {
 		c, err := b.manager(name(wallets), wallets)
@@ -75,7 +79,11 @@ func updateRows(ctx context.Context, pl plan) ([]row, error) {
 		}
 		rows = append(rows, r, row{name(wallets) + ": allocations of an event", c.allocs(), coin.allocs(), "Coin", bound{}})
 	}
-	return rows, nil
+	more := func(many, few string) figure { return figure{(costs[many].CPU - costs[few].CPU) / 1e3, "µs CPU"} }
+	return append(rows, row{
+		fmt.Sprintf("APIManager: what %d wallets add to the cost of an event", pl.wallets),
+		more(name(pl.wallets), name(one)), more(manyKeys, fewKeys), "what so many keys add to a map's lookup", bound{},
+	}), nil
 }
 
 // flat is how much more something may cost that should not depend on a size:
@@ -123,11 +131,7 @@ func (b updateBench) manager(name string, wallets int) (contender, error) {
 		return contender{}, err
 	}
 	handled := checked(m)
-	rng := rand.New(rand.NewPCG(3, 4))
-	whose := make([]string, b.n)
-	for i := range whose {
-		whose[i] = keys[rng.IntN(wallets)]
-	}
+	whose := b.whose(keys)
 	return contender{name, b.n, func(ctx context.Context, w *stopwatch) error {
 		var errs []error
 		w.start()
@@ -140,6 +144,41 @@ func (b updateBench) manager(name string, wallets int) (contender, error) {
 		w.stop()
 		return errors.Join(append(errs, b.all(handled))...)
 	}}, nil
+}
+
+// whose says of which wallet each update is.
+func (b updateBench) whose(keys []string) []string {
+	rng := rand.New(rand.NewPCG(3, 4))
+	whose := make([]string, b.n)
+	for i := range whose {
+		whose[i] = keys[rng.IntN(len(keys))]
+	}
+	return whose
+}
+
+// lookups finds the wallets in a bare map: what no code can save that knows many
+// of them.
+func (b updateBench) lookups(wallets int) func(context.Context, *stopwatch) error {
+	keys := walletsOf(wallets)
+	known := make(map[string]*paid, wallets)
+	for _, key := range keys {
+		known[key] = &paid{Status: 1}
+	}
+	whose := b.whose(keys)
+	return func(_ context.Context, w *stopwatch) error {
+		sum, none := 0, 0
+		w.start()
+		for i := range whose {
+			found := known[whose[i+none]]
+			sum += found.Status
+			none = found.Confirmations // so that the next one waits for this one, as events do
+		}
+		w.stop()
+		if sum != b.n {
+			return errIncomplete
+		}
+		return nil
+	}
 }
 
 // maps decodes the bodies alone: no handler, no dispatch.
