@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if _, set := os.LookupEnv("GORACE"); !set {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // or each process takes a second to end
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -92,6 +95,7 @@ func TestSections(t *testing.T) {
 
 // More frames than the sender may be ahead: it waits for credits, and goes on.
 func TestFlood(t *testing.T) {
+	t.Parallel()
 	p, err := startSender(t.Context())
 	require.NoError(t, err)
 	defer p.stop()
@@ -167,6 +171,7 @@ func TestChoose(t *testing.T) {
 // After a restart the sender is asked what bitcarttest's daemon is asked, so what
 // it makes the client do is what a daemon makes it do.
 func TestSenderIsAskedAsADaemonIs(t *testing.T) {
+	t.Parallel()
 	const wallets = 60
 	addresses := make([]string, wallets)
 	for i := range addresses {
@@ -174,11 +179,12 @@ func TestSenderIsAskedAsADaemonIs(t *testing.T) {
 	}
 	for currency, keys := range map[string][]string{"ETH": addresses, "BTC": walletsOf(wallets)} {
 		t.Run(currency, func(t *testing.T) {
+			t.Parallel()
 			d, err := bitcarttest.NewDaemon(currency)
 			require.NoError(t, err)
 			defer d.Close()
 			s := newStreaming()
-			require.NoError(t, s.serve(currency, &process{daemon: d.URL()}, keys))
+			require.NoError(t, s.serve(currency, &process{daemon: d.URL()}, keys, soon))
 			require.NoError(t, s.begin(t.Context()))
 			before := len(d.Calls())
 			require.NoError(t, d.Faults().Restart(t.Context(), 0))

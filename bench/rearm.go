@@ -97,13 +97,16 @@ func (b *rearmBench) rows(ctx context.Context, rounds int) (rows []row, err erro
 	}, nil
 }
 
+// soon connects again soon: how long the pause is has no part in the figures.
+var soon = bitcart.WithStream(bitcart.StreamConfig{BackoffMin: 50 * time.Millisecond})
+
 // begin starts the daemon and arms every wallet for the first time.
 func (b *rearmBench) begin(ctx context.Context) (err error) {
 	if b.p, err = b.startDaemon(ctx); err != nil {
 		return err
 	}
 	b.s, b.late = newStreaming(), newTally[time.Duration]()
-	if err := b.s.serve(b.currency, b.p, walletsOf(b.wallets)); err != nil {
+	if err := b.s.serve(b.currency, b.p, walletsOf(b.wallets), soon); err != nil {
 		b.p.stop()
 		return err
 	}
