@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -103,6 +104,25 @@ func TestFlood(t *testing.T) {
 	var w stopwatch
 	require.NoError(t, b.loop(8, discard)(t.Context(), &w))
 	require.NoError(t, b.library(8, newManager, leaveBodies)(t.Context(), &w))
+}
+
+// A run that does not come to its end has an error, and leaves nothing behind.
+func TestRunsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	p, err := startSender(t.Context())
+	require.NoError(t, err)
+	defer p.stop()
+	b := socketBench{p, block << 20}
+	for _, c := range b.contenders() {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		err := c.run(ctx, new(stopwatch))
+		cancel()
+		require.Error(t, err, c.name)
+	}
+	p.kill()
+	for _, c := range b.contenders() {
+		require.Error(t, c.run(t.Context(), new(stopwatch)), c.name)
+	}
 }
 
 func TestTable(t *testing.T) {

@@ -89,6 +89,7 @@ func readInGoroutines(conn *websocket.Conn, n int, f *flooding) error {
 	var all sync.WaitGroup
 	var handled atomic.Int64
 	var failed atomic.Pointer[error]
+	defer all.Wait()
 	for range n {
 		_, msg, err := conn.ReadMessage()
 		if err != nil {

@@ -16,6 +16,10 @@
 // loop looks at each field of what it is given, and a run fails when an event is
 // missing, dropped or wrong.
 //
+// A restart of the daemon is one: its process is killed and another one begins
+// where it listened. Latency is by the clock of the machine, which the sender
+// writes into each event just before it sends it.
+//
 // Contenders take turns, several rounds of them, and the table has medians: a
 // slow moment of the machine meets all of them. Allocations and processor time
 // are of the whole process, garbage collection and the reader included.
@@ -24,21 +28,23 @@
 //
 // # How to read the table
 //
-// OURS is the library, BESIDE IT what the same machine did the other way in the
-// same minutes, RATIO always the first divided by the second: less is better for
-// costs, more for throughput. Quote ratios rather than times: machines differ.
-// "by CPU" is work for each second of processor time, "by wall clock" for each
-// second that passes; the latter is also bounded by the sender. WANTED is what
-// the library sets itself, KEPT whether this run has kept it; on a machine that
-// others use, look twice before you believe a NO.
+// OURS is the library, BESIDE IT what the same machine did in the same minutes
+// in the way that is named, RATIO always the first divided by the second: less is
+// better for costs and times, more for throughput. "µs CPU" is processor time,
+// "µs" time that passes; "by CPU" is events for each second of processor time,
+// "by wall clock" for each second that passes, which the sender bounds as well.
+// Quote ratios rather than times: machines differ. WANTED is what the library sets
+// itself, KEPT whether this run has kept it; on a machine that others use, look
+// twice before you believe a NO.
 //
 // # Where what is
 //
-// socket.go and loops.go: events from the socket to the handler. wire.go: the
-// JSON scanner. updates.go: ProcessUpdates. scale.go: 50 000 wallets. rearm.go:
-// after a daemon's restart. rpc.go and plain.go: calls. latency.go: from the
-// daemon's write to the handler. sender.go, flood.go, frames.go, process.go: the
-// other process. measure.go and table.go: the rest.
+// socket.go, loops.go: events from the socket to the handler. wire.go, stdjson.go:
+// the JSON scanner. updates.go: ProcessUpdates. scale.go: 50 000 wallets.
+// rearm.go: after a daemon's restart. rpc.go, plain.go: calls. latency.go: from
+// the daemon's write to the handler. library.go: the library's side of all of
+// these. sender.go, flood.go, frames.go, process.go: the other process.
+// measure.go, tally.go, table.go: figures and the table.
 package main
 
 import (
