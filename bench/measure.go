@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"math"
 	"runtime"
 	"slices"
 	"syscall"
@@ -10,26 +12,36 @@ import (
 
 // cost is what a run has used, for each of its n operations.
 type cost struct {
-	wall, cpu     float64 // ns
-	allocs, bytes float64
+	Wall, CPU     float64 // ns
+	Allocs, Bytes float64
 }
 
-// measure runs f, which does n operations, and tells what this process has
-// used for one.
-func measure(n int, f func() error) (cost, error) {
-	var before, after runtime.MemStats
+// stopwatch says what this process uses from start to stop: a run prepares
+// before and cleans up after.
+type stopwatch struct {
+	mem, memEnd runtime.MemStats
+	cpu, cpuEnd time.Duration
+	at, end     time.Time
+}
+
+func (w *stopwatch) start() {
 	runtime.GC()
-	runtime.ReadMemStats(&before)
-	cpu, start := cpuTime(), time.Now()
-	err := f()
-	wall, used := time.Since(start), cpuTime()-cpu
-	runtime.ReadMemStats(&after)
-	per := func(total float64) float64 { return total / float64(n) }
+	runtime.ReadMemStats(&w.mem)
+	w.cpu, w.at = cpuTime(), time.Now()
+}
+
+func (w *stopwatch) stop() {
+	w.end, w.cpuEnd = time.Now(), cpuTime()
+	runtime.ReadMemStats(&w.memEnd)
+}
+
+func (w *stopwatch) per(n int) cost {
+	of := func(total float64) float64 { return total / float64(n) }
 	return cost{
-		wall: per(float64(wall)), cpu: per(float64(used)),
-		allocs: per(float64(after.Mallocs - before.Mallocs)),
-		bytes:  per(float64(after.TotalAlloc - before.TotalAlloc)),
-	}, err
+		Wall: of(float64(w.end.Sub(w.at))), CPU: of(float64(w.cpuEnd - w.cpu)),
+		Allocs: of(float64(w.memEnd.Mallocs - w.mem.Mallocs)),
+		Bytes:  of(float64(w.memEnd.TotalAlloc - w.mem.TotalAlloc)),
+	}
 }
 
 // cpuTime is what this process has used of its processors, in user and system
@@ -37,7 +49,7 @@ func measure(n int, f func() error) (cost, error) {
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
+		panic(err) // only an invalid argument is one
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
@@ -52,33 +64,39 @@ func median(runs []cost) cost {
 		return middle(list)
 	}
 	return cost{
-		wall: of(func(c cost) float64 { return c.wall }), cpu: of(func(c cost) float64 { return c.cpu }),
-		allocs: of(func(c cost) float64 { return c.allocs }), bytes: of(func(c cost) float64 { return c.bytes }),
+		Wall: of(func(c cost) float64 { return c.Wall }), CPU: of(func(c cost) float64 { return c.CPU }),
+		Allocs: of(func(c cost) float64 { return c.Allocs }), Bytes: of(func(c cost) float64 { return c.Bytes }),
 	}
 }
 
-func middle[T cmp.Ordered](list []T) T {
+func middle[T cmp.Ordered](list []T) T { return quantile(list, 0.5) }
+
+func quantile[T cmp.Ordered](list []T, q float64) T {
 	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
 // contender is one way to do the same work.
 type contender struct {
 	name string
-	run  func() error
+	n    int // operations of a run
+	run  func(context.Context, *stopwatch) error
 }
 
 // compare runs all contenders, one after another, and that several times, so
-// that a slow moment of the machine meets each of them.
-func compare(rounds, n int, contenders []contender) (map[string]cost, error) {
+// that a slow moment of the machine meets each of them. It returns medians.
+func compare(ctx context.Context, rounds int, contenders []contender) (map[string]cost, error) {
 	runs := make(map[string][]cost)
 	for range rounds {
 		for _, c := range contenders {
-			r, err := measure(n, c.run)
-			if err != nil {
+			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			runs[c.name] = append(runs[c.name], r)
+			var w stopwatch
+			if err := c.run(ctx, &w); err != nil {
+				return nil, named(c.name, err)
+			}
+			runs[c.name] = append(runs[c.name], w.per(c.n))
 		}
 	}
 	medians := make(map[string]cost)
@@ -87,3 +105,18 @@ func compare(rounds, n int, contenders []contender) (map[string]cost, error) {
 	}
 	return medians, nil
 }
+
+// cpu is the processor time of one operation.
+func (c cost) cpu() figure { return figure{c.CPU / 1e3, "µs CPU"} }
+
+// wall is the time that passes for one operation.
+func (c cost) wall() figure { return figure{c.Wall / 1e3, "µs"} }
+
+// perCPU is how many operations a second of processor time does.
+func (c cost) perCPU() figure { return figure{1e6 / c.CPU, "k/CPU s"} }
+
+// perSecond is how many operations a second does.
+func (c cost) perSecond() figure { return figure{1e6 / c.Wall, "k/s"} }
+
+// allocs is rounded: what the measuring itself allocates is some hundredths.
+func (c cost) allocs() figure { return figure{math.Round(10*c.Allocs) / 10, "allocs"} }
