@@ -3,14 +3,12 @@ package bitcart
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/queue"
 	"github.com/bitcart-go/bitcart/internal/replay"
-	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // linkPlan says what a link serves.
@@ -31,7 +29,7 @@ type link struct {
 	first  bool // this link's first attempt to connect is the stream's
 	single bool
 
-	cutter wire.Cutter // the reader's
+	inbox inbox // the reader's
 
 	queue *queue.Set[parcel]
 	hooks *hookRunner
@@ -246,45 +244,6 @@ func (l *link) unwatch() {
 	}
 }
 
-// reading is told by the reader that it waits for the network, or that it has
-// something: then many messages may come at once.
-func (l *link) reading(waits bool) {
-	if waits {
-		l.queue.Uncork()
-	} else {
-		l.queue.Cork()
-	}
-}
-
-// accept takes one message of the websocket, which came at now.
-func (l *link) accept(data []byte, now time.Time) {
-	frame, err := l.cutter.Cut(data)
-	if err != nil {
-		l.garbage("the message is no frame")
-		return
-	}
-	if len(frame.Currency) > 0 && !l.d.cur.isNamed(frame.Currency) {
-		l.garbage("the frame is of another currency: the URL may be another daemon's")
-		return
-	}
-	if len(frame.Wallet) == 0 {
-		for _, u := range frame.Updates {
-			l.push(l.chain, "", u, SourceWebsocket, now)
-		}
-		return
-	}
-	if w := l.lookupBytes(frame.Wallet); w != nil {
-		for _, u := range frame.Updates {
-			l.push(w, w.coin.key, u, SourceWebsocket, now)
-		}
-		return
-	}
-	key := string(frame.Wallet)
-	for _, u := range frame.Updates {
-		l.pushForeign(key, u, now)
-	}
-}
-
 func (l *link) lookup(key string) *watch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -328,36 +287,6 @@ func (l *link) reportLoss(err error, retryIn time.Duration) {
 		info := DisconnectInfo{Currency: l.d.cur.Symbol, Err: err, RetryIn: retryIn}
 		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})
 	}
-}
-
-func (l *link) garbage(why string) {
-	l.d.n.add(garbage)
-	l.warn("message skipped", "reason", why)
-}
-
-// push is the one way from a transport into a wallet's lane. A durable journal
-// would write here, before the lane.
-func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Time) {
-	if u.Event == "" {
-		l.garbage("update without an event name")
-		return
-	}
-	ev := l.event(u, w.coin, key, src, now)
-	p := parcel{ev: ev}
-	it := replay.ItemOf(u.Event, u.Text, w == l.chain)
-	l.hist.Lock()
-	out := w.lane.PushFunc(p.size(), func() parcel {
-		ev.Repeat = l.note(w, it)
-		return p
-	})
-	if out == queue.Overflowed {
-		l.overflowed(w, now)
-	}
-	if out == queue.Overflowed || out == queue.Dropped {
-		l.laneOwner(w).lastDropped = it.Key
-	}
-	l.hist.Unlock()
-	l.pushed(w.coin, out)
 }
 
 // overflowed notes that a lane drops from now on: whatever gap was reported
@@ -430,50 +359,6 @@ func (l *link) releaseHistory(w *watch) {
 	default:
 		w.seen.Release(&l.chainLog)
 	}
-}
-
-// pushed counts an event that found no place in its lane.
-func (l *link) pushed(c *Coin, out queue.Outcome) {
-	if out == queue.Accepted {
-		return
-	}
-	l.d.n.add(dropped)
-	if out == queue.Overflowed {
-		l.warn("queue overflowed: events are dropped until it has run empty", "wallet", walletOf(c))
-	}
-}
-
-// pushForeign takes an update of a wallet that nobody added. Nothing is kept
-// for it: not even what would tell a repeat.
-func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
-	if !l.d.allWallets || l.single { // before the daemon has read the filter it sends everybody's
-		l.d.n.add(foreign)
-		return
-	}
-	if u.Event == "" {
-		l.garbage("update without an event name")
-		return
-	}
-	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
-	ev := l.event(u, coin, key, SourceWebsocket, now)
-	l.pushed(coin, l.queue.PushKeyed(key, parcel{ev: ev}, parcel{ev: ev}.size()))
-}
-
-// foreignWallet is the wallet that a key names: a contract stands behind the
-// last "_", which no xpub, address or seed holds.
-func foreignWallet(key string, cur *currency) Wallet {
-	if i := strings.LastIndexByte(key, '_'); i > 0 && i < len(key)-1 && cur.tokens {
-		return Wallet{Xpub: key[:i], Contract: key[i+1:]}
-	}
-	return Wallet{Xpub: key}
-}
-
-func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
-	l.d.n.add(received)
-	l.d.n.lastEvent.Store(now.UnixNano())
-	ev := newEvent(u.Event, u.Text)
-	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
-	return ev
 }
 
 // addTo fills in what only a running link knows.

@@ -180,7 +180,7 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 			w.lastLife = l.started
 		}
 	}()
-	defer l.queue.Uncork()
+	defer l.deliver()
 	for {
 		msg, err := conn.Read()
 		if err != nil {
@@ -197,8 +197,8 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 	conn, err := wsconn.Dial(ctx, wsconn.Config{
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
-		LastLife: func() time.Time { return l.lifeByCalls(current.Load()) },
-		Waiting:  l.reading,
+		LastLife:   func() time.Time { return l.lifeByCalls(current.Load()) },
+		BeforeWait: l.deliver,
 	})
 	if err != nil {
 		return nil, l.d.connectError(ctx, err)

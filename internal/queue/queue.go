@@ -88,8 +88,6 @@ type Set[T any] struct {
 	running  int   // handlers inside
 	refused  int   // values whose handler asked for another attempt after Stop
 	stopped  bool
-	corked   bool
-	unhired  int            // times that a corked Set did without a worker since the last one
 	quiet    chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
 	exited   chan struct{}  // closed when no worker is alive; nil while nobody asks
 	timers   sync.WaitGroup // retry timers whose function may run
@@ -165,6 +163,34 @@ func (s *Set[T]) PushKeyed(key string, v T, size int) Outcome {
 		return Gone
 	}
 	return s.laneOf(key, int64(size)).push(v, size)
+}
+
+// Entry is a value for [Set.PushAll].
+type Entry[T any] struct {
+	Lane *Lane[T]
+	V    T
+	Size int
+}
+
+// PushAll does for each entry what [Lane.Push] does, in order, for the price of
+// one. It ends behind the first one that was not accepted: done is how many it
+// has dealt with, and out what became of the last of them. admit is called with
+// the index of each that is accepted, under the set's lock, before anybody can
+// be handed it: it must be short and must not call the set.
+func (s *Set[T]) PushAll(entries []Entry[T], admit func(i int)) (done int, out Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.hire()
+	for i := range entries {
+		e := &entries[i]
+		if out := e.Lane.admit(int64(e.Size)); out != Accepted {
+			return i + 1, out
+		}
+		admit(i)
+		e.Lane.append(item[T]{v: e.V, size: int64(e.Size), arrived: s.tick()})
+		e.Lane.enlist()
+	}
+	return len(entries), Accepted
 }
 
 // laneOf is the lane into which a value of a key goes. mu is held.
@@ -328,39 +354,12 @@ func (s *Set[T]) takeSpare() (buf []item[T]) {
 	return buf
 }
 
-// Cork tells that pushes come in quick succession until [Set.Uncork]: no worker
-// is started for each, which costs more than many a handler. Those that run go
-// on; what waits for one waits until then, or until many values do.
-func (s *Set[T]) Cork() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.corked = true
-}
-
-// Uncork ends what Cork has begun. Whoever corks must uncork before anything
-// for which it may have to wait.
-func (s *Set[T]) Uncork() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.corked, s.unhired = false, 0
-	s.hire()
-}
-
-// maxUnhired is how long a corked Set does without a worker.
-const maxUnhired = 256
-
 // hire starts a worker when lanes are in line, no worker is about to take one,
 // and there may be more workers. One is enough: a worker sees to the next one
 // before it is held up by a handler. mu is held.
 func (s *Set[T]) hire() {
 	if s.inLine() == 0 || len(s.workers) > s.calling || len(s.workers) == s.cfg.Workers {
 		return
-	}
-	if s.corked {
-		if s.unhired++; s.unhired < maxUnhired {
-			return
-		}
-		s.unhired = 0
 	}
 	w := &worker[T]{}
 	s.workers = append(s.workers, w)

@@ -59,10 +59,10 @@ type Config struct {
 	// connection up. It must not block and must not call Close.
 	LastLife func() time.Time
 
-	// Waiting, if set, is called by Read with true before it waits for the
-	// network, when it has returned every message that had come, and with false
-	// afterwards. It must not block.
-	Waiting func(bool)
+	// BeforeWait, if set, is called by Read when it has returned every message
+	// that had come: before it waits for the network, and before it lets a Ping
+	// return. It must not block.
+	BeforeWait func()
 }
 
 func (c Config) withDefaults() Config {

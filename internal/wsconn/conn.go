@@ -61,7 +61,7 @@ func newConn(cfg Config, ws *websocket.Conn, in *inbound) *Conn {
 		closing:  make(chan struct{}),
 		pingNow:  make(chan struct{}, 1),
 	}
-	in.wait = cfg.Waiting
+	in.wait = cfg.BeforeWait
 	ws.SetReadLimit(cfg.ReadLimit)
 	c.watchControlFrames()
 	c.owned.Go(c.keepAlive)

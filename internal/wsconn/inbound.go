@@ -14,8 +14,8 @@ type inbound struct {
 	net.Conn
 	left  int // of the answer to the upgrade, while limit is set
 	limit bool
-	at    time.Time  // when the last bytes came
-	wait  func(bool) // Config.Waiting; nil = nobody asks
+	at    time.Time // when the last bytes came
+	wait  func()    // Config.BeforeWait; nil = nobody asks
 }
 
 func (c *inbound) Read(p []byte) (n int, err error) {
@@ -26,13 +26,10 @@ func (c *inbound) Read(p []byte) (n int, err error) {
 		p = p[:min(len(p), c.left)]
 	}
 	if c.wait != nil {
-		c.wait(true)
+		c.wait()
 	}
 	n, err = c.Conn.Read(p)
 	c.at = time.Now()
-	if c.wait != nil {
-		c.wait(false)
-	}
 	c.left -= n
 	return n, err
 }

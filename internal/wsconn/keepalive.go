@@ -138,6 +138,9 @@ func (c *Conn) passBarriers(payload string) {
 	if err != nil {
 		return // unsolicited, which the RFC allows
 	}
+	if c.cfg.BeforeWait != nil {
+		c.cfg.BeforeWait()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if upTo > c.lastPing {

@@ -1,0 +1,183 @@
+package bitcart
+
+import (
+	"strings"
+	"time"
+
+	"github.com/bitcart-go/bitcart/internal/queue"
+	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+// inbox is what the reader has read and not yet put into the lanes. The messages
+// of one read of the network go there together: taking the locks, and starting
+// workers, for each of them would cost more than reading it.
+type inbox struct {
+	cutter  wire.Cutter
+	list    []arrived
+	entries []queue.Entry[parcel] // of list
+	now     time.Time             // when what is in the list came
+}
+
+// arrived is an update on its way into the lane of its watch.
+type arrived struct {
+	w    *watch
+	item replay.Item
+}
+
+// maxInbox bounds how many events wait for the reader.
+const maxInbox = 256
+
+// accept takes one message of the websocket, which came at now. Its events are
+// in their lanes after the next deliver, which the reader calls before it waits
+// for anything and before it tells anybody how far it has read.
+func (l *link) accept(data []byte, now time.Time) {
+	frame, err := l.inbox.cutter.Cut(data)
+	if err != nil {
+		l.garbage("the message is no frame")
+		return
+	}
+	if len(frame.Currency) > 0 && !l.d.cur.isNamed(frame.Currency) {
+		l.garbage("the frame is of another currency: the URL may be another daemon's")
+		return
+	}
+	w, key := l.chain, ""
+	if len(frame.Wallet) > 0 {
+		if w = l.lookupBytes(frame.Wallet); w == nil {
+			l.acceptForeign(string(frame.Wallet), frame.Updates, now)
+			return
+		}
+		key = w.coin.key
+	}
+	for _, u := range frame.Updates {
+		if !l.isUpdate(u) {
+			continue
+		}
+		l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
+		if len(l.inbox.list) == maxInbox {
+			l.deliver()
+		}
+	}
+}
+
+func (in *inbox) add(w *watch, ev *Event, now time.Time) {
+	p := parcel{ev: ev}
+	in.now = now
+	in.list = append(in.list, arrived{w, replay.ItemOf(ev.Name, ev.body.text, w == w.link.chain)})
+	in.entries = append(in.entries, queue.Entry[parcel]{Lane: w.lane, V: p, Size: p.size()})
+}
+
+// deliver puts what the reader has read into the lanes. A durable journal would
+// write here, before the lanes.
+func (l *link) deliver() {
+	in := &l.inbox
+	if len(in.list) == 0 {
+		return
+	}
+	l.pushAll(in.list, in.entries, in.now)
+	clear(in.list)
+	clear(in.entries)
+	in.list, in.entries = in.list[:0], in.entries[:0]
+}
+
+// pushAll is the one way from a transport into the wallets' lanes.
+func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.Time) {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	for len(list) > 0 {
+		n, out := l.queue.PushAll(entries, func(i int) {
+			entries[i].V.ev.Repeat = l.note(list[i].w, list[i].item)
+		})
+		if out != queue.Accepted {
+			l.refused(list[n-1], out, now)
+		}
+		list, entries = list[n:], entries[n:]
+	}
+}
+
+// refused notes an event that has found no place in its lane. hist is held.
+func (l *link) refused(a arrived, out queue.Outcome, now time.Time) {
+	if out == queue.Overflowed {
+		l.overflowed(a.w, now)
+	}
+	if out == queue.Overflowed || out == queue.Dropped {
+		l.laneOwner(a.w).lastDropped = a.item.Key
+	}
+	l.pushed(a.w.coin, out)
+}
+
+// push is accept and deliver for one update, of whoever polls.
+func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Time) {
+	if !l.isUpdate(u) {
+		return
+	}
+	var one inbox
+	one.add(w, l.event(u, w.coin, key, src, now), now)
+	l.pushAll(one.list, one.entries, now)
+}
+
+// isUpdate tells of what is none.
+func (l *link) isUpdate(u wire.Update) bool {
+	if u.Event == "" {
+		l.garbage("update without an event name")
+		return false
+	}
+	return true
+}
+
+func (l *link) garbage(why string) {
+	l.d.n.add(garbage)
+	l.warn("message skipped", "reason", why)
+}
+
+// pushed counts an event that found no place in its lane.
+func (l *link) pushed(c *Coin, out queue.Outcome) {
+	if out == queue.Accepted {
+		return
+	}
+	l.d.n.add(dropped)
+	if out == queue.Overflowed {
+		l.warn("queue overflowed: events are dropped until it has run empty", "wallet", walletOf(c))
+	}
+}
+
+// acceptForeign takes updates of a wallet that nobody added. Nothing is kept
+// for it: not even what would tell a repeat.
+func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
+	l.deliver() // what came before goes before
+	for _, u := range updates {
+		l.pushForeign(key, u, now)
+	}
+}
+
+// pushForeign takes an update of a wallet that nobody added. Nothing is kept
+// for it: not even what would tell a repeat.
+func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
+	if !l.d.allWallets || l.single { // before the daemon has read the filter it sends everybody's
+		l.d.n.add(foreign)
+		return
+	}
+	if !l.isUpdate(u) {
+		return
+	}
+	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
+	ev := l.event(u, coin, key, SourceWebsocket, now)
+	l.pushed(coin, l.queue.PushKeyed(key, parcel{ev: ev}, parcel{ev: ev}.size()))
+}
+
+// foreignWallet is the wallet that a key names: a contract stands behind the
+// last "_", which no xpub, address or seed holds.
+func foreignWallet(key string, cur *currency) Wallet {
+	if i := strings.LastIndexByte(key, '_'); i > 0 && i < len(key)-1 && cur.tokens {
+		return Wallet{Xpub: key[:i], Contract: key[i+1:]}
+	}
+	return Wallet{Xpub: key}
+}
+
+func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
+	l.d.n.add(received)
+	l.d.n.lastEvent.Store(now.UnixNano())
+	ev := newEvent(u.Event, u.Text)
+	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
+	return ev
+}
