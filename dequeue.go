@@ -182,7 +182,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	w.drained = drained{}
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
-		answer[i] = replay.ItemOf(u.Event, u.Text, chainWide(u.Event))
+		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
 		l.queued(w, answer[i])
 	}
 	w.refilling = false

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // Names of the events that daemons send. A handler may be registered for any
@@ -72,7 +74,7 @@ type Event struct {
 
 // eventBody is shared by all attempts at one event.
 type eventBody struct {
-	text  string // of the update, valid JSON
+	wire.Body
 	other atomic.Pointer[otherForms]
 }
 
@@ -99,11 +101,11 @@ var errNoEvent = errors.New("bitcart: no event")
 // Raw returns the update as it was received: of a daemon with its member
 // "event", of a notification service the event's data alone. Do not change it.
 func (e *Event) Raw() json.RawMessage {
-	if e == nil || e.body == nil || e.body.text == "" {
+	if e == nil || e.body == nil || e.body.Text == "" {
 		return nil
 	}
 	f := e.body.forms()
-	f.rawOnce.Do(func() { f.raw = json.RawMessage(e.body.text) })
+	f.rawOnce.Do(func() { f.raw = json.RawMessage(e.body.Text) })
 	return f.raw
 }
 
@@ -115,7 +117,7 @@ func (e *Event) Fields() (map[string]any, error) {
 	}
 	f := e.body.forms()
 	f.fieldsOnce.Do(func() {
-		if err := unmarshal(strings.NewReader(e.body.text), &f.fields); err != nil {
+		if err := unmarshal(strings.NewReader(e.body.Text), &f.fields); err != nil {
 			f.err = &PayloadError{Event: e.Name, Err: err}
 		}
 	})
@@ -129,7 +131,7 @@ func (e *Event) Decode(v any) error {
 	if e == nil || e.body == nil {
 		return errNoEvent
 	}
-	if err := unmarshal(strings.NewReader(e.body.text), v); err != nil {
+	if err := unmarshal(strings.NewReader(e.body.Text), v); err != nil {
 		return &PayloadError{Event: e.Name, Err: err}
 	}
 	return nil

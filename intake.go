@@ -63,7 +63,7 @@ func (l *link) accept(data []byte, now time.Time) {
 func (in *inbox) add(w *watch, ev *Event, now time.Time) {
 	p := parcel{ev: ev}
 	in.now = now
-	in.list = append(in.list, arrived{w, replay.ItemOf(ev.Name, ev.body.text, w == w.link.chain)})
+	in.list = append(in.list, arrived{w, replay.ItemOf(ev.Name, &ev.body.Body, w == w.link.chain)})
 	in.entries = append(in.entries, queue.Entry[parcel]{Lane: w.lane, V: p, Size: p.size()})
 }
 
@@ -177,7 +177,7 @@ func foreignWallet(key string, cur *currency) Wallet {
 func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
 	l.d.n.add(received)
 	l.d.n.lastEvent.Store(now.UnixNano())
-	ev := newEvent(u.Event, u.Text)
+	ev := newEvent(u.Event, u.Body)
 	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
 	return ev
 }

@@ -80,7 +80,7 @@ func (p parcel) size() int {
 	if p.ev == nil {
 		return parcelOverhead
 	}
-	return len(p.ev.body.text) + parcelOverhead
+	return len(p.ev.body.Text) + parcelOverhead
 }
 
 // watch is what a link keeps for one wallet, or for the chain.

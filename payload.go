@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // Payload is the body of an event: one of the four below, or a type of yours
@@ -148,12 +150,12 @@ func readPayload(ev *Event, target any) (known bool, err error) {
 	return true, err
 }
 
-func payload[P any](ev *Event, name string, read func(text string) (P, error)) (P, error) {
+func payload[P any](ev *Event, name string, read func(body *wire.Body) (P, error)) (P, error) {
 	var zero P
 	if ev.Name != name {
 		return zero, wrongEvent(ev, zero, name)
 	}
-	p, err := read(ev.body.text)
+	p, err := read(&ev.body.Body)
 	if err != nil {
 		return zero, payloadError(ev, err, nil)
 	}
@@ -169,9 +171,9 @@ func decodePayload[P any](ev *Event) (P, error) {
 		return zero, wrongEvent(ev, zero, name)
 	}
 	t := reflect.TypeFor[P]()
-	err := unmarshal(strings.NewReader(ev.body.text), &p)
+	err := unmarshal(strings.NewReader(ev.body.Text), &p)
 	if err == nil {
-		err = checkRequired(ev.body.text, t)
+		err = checkRequired(ev.body.Text, t)
 	}
 	if err != nil {
 		return zero, payloadError(ev, err, t)

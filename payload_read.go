@@ -21,16 +21,16 @@ var (
 	verifiedMembers    = []string{"tx", "height"}
 )
 
-func readNewBlock(text string) (NewBlock, error) {
+func readNewBlock(body *wire.Body) (NewBlock, error) {
 	var v [1]wire.Value
-	r := readBody(text, blockMembers, v[:])
+	r := readBody(body, blockMembers, v[:])
 	p := NewBlock{Height: r.integer("height", v[0])}
 	return p, r.err
 }
 
-func readNewTransaction(text string) (NewTransaction, error) {
+func readNewTransaction(body *wire.Body) (NewTransaction, error) {
 	var v [5]wire.Value
-	r := readBody(text, transactionMembers, v[:])
+	r := readBody(body, transactionMembers, v[:])
 	p := NewTransaction{
 		Tx:          r.requiredText("tx", v[0]),
 		FromAddress: r.text("from_address", v[1]),
@@ -41,9 +41,9 @@ func readNewTransaction(text string) (NewTransaction, error) {
 	return p, r.err
 }
 
-func readNewPayment(text string) (NewPayment, error) {
+func readNewPayment(body *wire.Body) (NewPayment, error) {
 	var v [6]wire.Value
-	r := readBody(text, paymentMembers, v[:])
+	r := readBody(body, paymentMembers, v[:])
 	p := NewPayment{
 		Address:    r.requiredText("address", v[0]),
 		Status:     r.status("status", v[1]),
@@ -55,9 +55,9 @@ func readNewPayment(text string) (NewPayment, error) {
 	return p, r.err
 }
 
-func readVerifiedTx(text string) (VerifiedTx, error) {
+func readVerifiedTx(body *wire.Body) (VerifiedTx, error) {
 	var v [2]wire.Value
-	r := readBody(text, verifiedMembers, v[:])
+	r := readBody(body, verifiedMembers, v[:])
 	p := VerifiedTx{
 		Tx:     r.requiredText("tx", v[0]),
 		Height: r.integer("height", v[1]),
@@ -76,9 +76,9 @@ type bodyReader struct {
 const shareLimit = 1 << 10
 
 // readBody finds the named members of an update.
-func readBody(text string, names []string, values []wire.Value) (r bodyReader) {
-	r.update = text
-	if !wire.Find(text, names, values) {
+func readBody(body *wire.Body, names []string, values []wire.Value) (r bodyReader) {
+	r.update = body.Text
+	if !body.Find(names, values) {
 		r.err = errNoObject
 	}
 	return r

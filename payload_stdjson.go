@@ -5,29 +5,31 @@ package bitcart
 import (
 	"encoding/json"
 	"errors"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // The built-in payloads by encoding/json alone: for measuring what the
 // library's own reading of them is worth. Names of members count in any case
 // here.
 
-func readNewBlock(text string) (p NewBlock, err error) {
-	err = p.decode([]byte(text))
+func readNewBlock(body *wire.Body) (p NewBlock, err error) {
+	err = p.decode([]byte(body.Text))
 	return named(p, err)
 }
 
-func readNewTransaction(text string) (p NewTransaction, err error) {
-	err = p.decode([]byte(text))
+func readNewTransaction(body *wire.Body) (p NewTransaction, err error) {
+	err = p.decode([]byte(body.Text))
 	return named(p, err)
 }
 
-func readNewPayment(text string) (p NewPayment, err error) {
-	err = p.decode([]byte(text))
+func readNewPayment(body *wire.Body) (p NewPayment, err error) {
+	err = p.decode([]byte(body.Text))
 	return named(p, err)
 }
 
-func readVerifiedTx(text string) (p VerifiedTx, err error) {
-	err = p.decode([]byte(text))
+func readVerifiedTx(body *wire.Body) (p VerifiedTx, err error) {
+	err = p.decode([]byte(body.Text))
 	return named(p, err)
 }
 

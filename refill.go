@@ -125,7 +125,7 @@ func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
 	}
 	holds := func(list []wire.Update) bool {
 		return slices.ContainsFunc(list, func(u wire.Update) bool {
-			return replay.ItemOf(u.Event, u.Text, chainWide(u.Event)).Key == t.await
+			return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == t.await
 		})
 	}
 	if l.lookup(w.coin.key) != w || holds(updates) || holds(w.drained.updates) {

@@ -241,7 +241,7 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 
 // event is u for this dispatcher's Coin.
 func (d *Dispatcher) event(u update) *Event {
-	ev := newEvent(u.event, u.text)
+	ev := newEvent(u.event, wire.BodyOf(u.text))
 	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
 	ev.Attempt = max(u.attempt, 1)
 	if ev.Received.IsZero() {
@@ -261,11 +261,11 @@ func (d *Dispatcher) event(u update) *Event {
 }
 
 // newEvent makes an event and its body in one allocation.
-func newEvent(name, text string) *Event {
+func newEvent(name string, body wire.Body) *Event {
 	both := &struct {
 		Event
 		eventBody
-	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{text: text}}
+	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{Body: body}}
 	both.Event.body = &both.eventBody
 	return &both.Event
 }

@@ -3,6 +3,10 @@ package replay
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 func chainWide(list []Item) []Item {
@@ -83,8 +87,10 @@ func BenchmarkAdd(b *testing.B) {
 
 func BenchmarkItemOfPayment(b *testing.B) {
 	raw := `{"event":"new_payment","address":"5bb56e50f4","status":7,"status_str":"Unconfirmed","tx_hashes":["750b1409","9dc8d56b"],"sent_amount":"0.50000000"}`
+	updates, err := wire.CutList([]byte("[" + raw + "]"))
+	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {
-		ItemOf("new_payment", raw, false)
+		ItemOf("new_payment", &updates[0].Body, false)
 	}
 }

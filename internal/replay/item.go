@@ -1,6 +1,10 @@
 package replay
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
 
 // Item stands for one update, as a frame or a daemon's queue told it.
 type Item struct {
@@ -14,15 +18,14 @@ const (
 	changed  = "tx_hashes"   // the member that it changes
 )
 
-// ItemOf returns the item of an update: its event's name, its text, a JSON
-// object, and whether it is about the chain instead of a wallet.
-func ItemOf(event, text string, chainWide bool) Item {
-	it := Item{Bytes: Of(text), Chain: chainWide}
+// ItemOf returns the item of an update: its event's name, its body, and whether it is about the chain instead of a wallet.
+func ItemOf(event string, body *wire.Body, chainWide bool) Item {
+	it := Item{Bytes: Of(body.Text), Chain: chainWide}
 	it.Key = it.Bytes
 	if event != changing {
 		return it
 	}
-	if before, after, ok := cutMember(text, changed); ok {
+	if before, after, ok := body.Without(changed); ok {
 		var room [1 << 10]byte // for what daemons send
 		it.Key = Fingerprint(maphash.Bytes(seed, append(append(room[:0], before...), after...)))
 	}

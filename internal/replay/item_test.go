@@ -5,10 +5,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
+func bodyOf(text string) *wire.Body {
+	b := wire.BodyOf(text)
+	return &b
+}
+
 func TestItemOfIgnoresTheHashesOfAPayment(t *testing.T) {
-	payment := func(raw string) Item { return ItemOf("new_payment", raw, false) }
+	payment := func(raw string) Item { return ItemOf("new_payment", bodyOf(raw), false) }
 	first := payment(`{"event":"new_payment","address":"r","tx_hashes":["a"],"status":7}`)
 	for _, tt := range []struct {
 		name, raw string
@@ -35,7 +42,7 @@ func TestItemOfIgnoresTheHashesOfAPayment(t *testing.T) {
 
 func TestItemOfOtherEvents(t *testing.T) {
 	raw := `{"event":"new_block","tx_hashes":[1]}`
-	it := ItemOf("new_block", raw, true)
+	it := ItemOf("new_block", bodyOf(raw), true)
 	require.Equal(t, Item{Bytes: Of(raw), Key: Of(raw), Chain: true}, it)
 }
 
@@ -49,8 +56,8 @@ func FuzzItemOf(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		ItemOf("new_payment", raw, false)
-		before, after, ok := cutMember(raw, "tx_hashes")
+		ItemOf("new_payment", bodyOf(raw), false)
+		before, after, ok := bodyOf(raw).Without("tx_hashes")
 		var members map[string]json.RawMessage
 		if json.Unmarshal([]byte(raw), &members) != nil || !ok {
 			return

@@ -81,7 +81,7 @@ func BenchmarkCut(b *testing.B) {
 }
 
 func BenchmarkFind(b *testing.B) {
-	var texts []string
+	var bodies []Body
 	for _, f := range benchFrames(4096) {
 		var c Cutter
 		frame, err := c.Cut(f)
@@ -89,15 +89,25 @@ func BenchmarkFind(b *testing.B) {
 			b.Fatal(err)
 		}
 		if frame.Updates[0].Event == "new_payment" {
-			texts = append(texts, frame.Updates[0].Text)
+			bodies = append(bodies, frame.Updates[0].Body)
 		}
 	}
 	names := []string{"address", "status", "status_str", "tx_hashes", "sent_amount", "contract"}
-	b.Run("find", func(b *testing.B) {
+	b.Run("indexed", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			var v [6]Value
-			if !Find(texts[i%len(texts)], names, v[:]) {
+			if !bodies[i%len(bodies)].Find(names, v[:]) {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("walked", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			var v [6]Value
+			body := BodyOf(bodies[i%len(bodies)].Text)
+			if !body.Find(names, v[:]) {
 				b.Fatal("not found")
 			}
 		}
@@ -113,7 +123,7 @@ func BenchmarkFind(b *testing.B) {
 				SentAmount json.RawMessage `json:"sent_amount"`
 				Contract   json.RawMessage `json:"contract"`
 			}
-			if err := json.Unmarshal([]byte(texts[i%len(texts)]), &v); err != nil {
+			if err := json.Unmarshal([]byte(bodies[i%len(bodies)].Text), &v); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -21,7 +21,7 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 			return Frame{}, ErrFrame
 		}
 		ok := false
-		switch string(name) {
+		switch string(name.text) {
 		case "updates":
 			// Of two lists the last one counts.
 			c.updates, listed, ok = s.updates(c.room())
@@ -106,27 +106,31 @@ func (s *scanner) updates(list []Update) (_ []Update, listed, ok bool) {
 			return list, false, false
 		}
 		start := s.pos
-		event, ok := s.event()
-		if !ok {
+		list = append(list, Update{})
+		u := &list[len(list)-1]
+		if u.Event, ok = s.event(&u.index); !ok {
 			return list, false, false
 		}
-		list = append(list, Update{Event: event, Text: string(s.data[start:s.pos])})
+		u.Text = string(s.data[start:s.pos])
 	}
 }
 
-// event steps over an update and returns its name, "" for what has none.
-func (s *scanner) event() (name string, ok bool) {
+// event steps over an update and returns its name, "" for what has none. It
+// notes in x where the members stand, as seen from where the update begins.
+func (s *scanner) event(x *index) (name string, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '{' {
 		return "", s.value() != bad
 	}
+	start := s.pos
 	if !s.open('{') {
 		return "", false
 	}
 	var event span
+	noted := true
 	for first := true; ; first = false {
-		member, p := s.member(first)
+		m, p := s.member(first)
 		if p == done {
-			return eventName(s.data[event.from:event.to]), true
+			break
 		}
 		if p == invalid {
 			return "", false
@@ -135,10 +139,16 @@ func (s *scanner) event() (name string, ok bool) {
 		if !ok {
 			return "", false
 		}
-		if string(member) == "event" { // of two the last one counts
+		if string(m.text) == "event" { // of two the last one counts
 			event = v
 		}
+		noted = noted && m.at > 0 && x.add(m.at-start, m.at-start+len(m.text), v.from-start, v.to-start)
 	}
+	if !noted {
+		*x = index{}
+	}
+	x.clean = s.clean
+	return eventName(s.data[event.from:event.to]), true
 }
 
 // EventName returns the name in an update's "event" member, or "" for what is
@@ -146,14 +156,14 @@ func (s *scanner) event() (name string, ok bool) {
 func EventName(raw []byte) string {
 	s := scan(raw)
 	s.space()
-	name, ok := s.event()
+	name, ok := s.event(new(index))
 	if !ok || !s.ended() {
 		return ""
 	}
 	return name
 }
 
-// Members is [Find] in bytes that need not be valid, with the values by name: a
+// Members is [Body.Find] in bytes that need not be valid, with the values by name: a
 // name that is missing has no entry. ok is false for what is no object. Nothing
 // is kept of the other members: what a stranger sends may have very many. The
 // values are part of raw.
@@ -164,7 +174,8 @@ func Members(raw []byte, names ...string) (found map[string]json.RawMessage, ok 
 		return nil, false
 	}
 	values := make([]Value, len(names))
-	if !Find(string(raw), names, values) {
+	body := BodyOf(string(raw))
+	if !body.Find(names, values) {
 		return nil, false
 	}
 	found = make(map[string]json.RawMessage, len(names))

@@ -31,7 +31,7 @@ func CutList(data []byte) ([]Update, error) {
 
 func updates(list []Update, items []json.RawMessage) []Update {
 	for _, item := range items {
-		list = append(list, Update{Event: EventName(item), Text: string(item)})
+		list = append(list, Update{Event: EventName(item), Body: BodyOf(string(item))})
 	}
 	return list
 }

@@ -67,49 +67,56 @@ func (s *scanner) next(bracket byte, first bool) progress {
 }
 
 // member steps to the value of an object's next member, and returns its name.
-func (s *scanner) member(first bool) (name []byte, p progress) {
-	if name, ok := s.usual(first); ok {
-		return name, more
+func (s *scanner) member(first bool) (n name, p progress) {
+	if n, ok := s.usual(first); ok {
+		return n, more
 	}
 	if p = s.next('}', first); p != more {
-		return nil, p
+		return n, p
 	}
 	start := s.pos
 	switch s.str() {
 	case plain:
-		name = s.data[start+1 : s.pos-1]
+		n = name{s.data[start+1 : s.pos-1], start + 1}
 	case opaque:
-		name = unescaped(s.data[start:s.pos])
+		n.text = unescaped(s.data[start:s.pos])
 	default:
-		return nil, invalid
+		return n, invalid
 	}
 	s.space()
 	if !s.take(':') {
-		return nil, invalid
+		return n, invalid
 	}
 	s.space()
-	return name, more
+	return n, more
+}
+
+// name is a member's.
+type name struct {
+	text []byte
+	at   int // where it stands, 0 for one that is not written as it is
 }
 
 // usual is member for a clean text with the spaces that Python's json writes. It
 // is not ok, and nothing has happened, where the text is another.
-func (s *scanner) usual(first bool) (name []byte, ok bool) {
+func (s *scanner) usual(first bool) (_ name, ok bool) {
 	rest := s.data[s.pos:]
 	if !first {
 		if len(rest) < 2 || rest[0] != ',' || rest[1] != ' ' {
-			return nil, false
+			return name{}, false
 		}
 		rest = rest[2:]
 	}
 	if !s.clean || len(rest) == 0 || rest[0] != '"' {
-		return nil, false
+		return name{}, false
 	}
 	n := 1 + bytes.IndexByte(rest[1:], '"')
 	if n == 0 || len(rest) < n+4 || rest[n+1] != ':' || rest[n+2] != ' ' || rest[n+3] == ' ' {
-		return nil, false
+		return name{}, false
 	}
-	s.pos = len(s.data) - len(rest) + n + 3
-	return rest[1:n], true
+	at := len(s.data) - len(rest) + 1
+	s.pos = at + n + 2
+	return name{rest[1:n], at}, true
 }
 
 // maxName is how long a name is written at most that can be one of ours: one of

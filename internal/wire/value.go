@@ -9,10 +9,11 @@ import (
 // again. The zero Value is one that is not there.
 type Value struct {
 	from, to int
+	plain    bool // a string, if it is one, stands there as it is
 }
 
 // ValueOf is the value that is the whole text, without white space around it.
-func ValueOf(text string) Value { return Value{0, len(text)} }
+func ValueOf(text string) Value { return Value{to: len(text)} }
 
 // Raw is the value as it stands in the text, "" for one that is not there.
 func (v Value) Raw(text string) string { return text[v.from:v.to] }
@@ -28,10 +29,27 @@ func (v Value) Plain(text string) (_ string, ok bool) {
 		return "", false
 	}
 	inner := text[v.from+1 : v.to-1]
+	if v.plain {
+		return inner, true
+	}
 	if strings.IndexByte(inner, '\\') >= 0 || !utf8.ValidString(inner) {
 		return "", false
 	}
 	return inner, true
+}
+
+// List appends the items of an array to list. ok is false for what is no array.
+func (v Value) List(text string, list []Value) (_ []Value, ok bool) {
+	w := walker{text: text[:v.to], pos: v.from}
+	for first := true; w.item('[', ']', first); first = false {
+		item, ok := w.value()
+		if !ok {
+			return list, false
+		}
+		item.plain = v.plain
+		list = append(list, item)
+	}
+	return list, w.ended
 }
 
 // Int returns a whole number of up to 18 digits. ok is false for any other

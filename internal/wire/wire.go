@@ -27,7 +27,7 @@ import (
 // Update is one update as it was received.
 type Update struct {
 	Event string // "" = garbage: no object, or no event name
-	Text  string // valid JSON: the one copy of it
+	Body         // the one copy of it
 }
 
 // Frame is one websocket message: updates that belong to one wallet, or to
