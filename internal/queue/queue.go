@@ -71,26 +71,27 @@ const (
 type Set[T any] struct {
 	cfg Config[T]
 
-	mu       sync.Mutex
-	ready    ring[*Lane[T]]      // lanes with something to hand over, first come first served
-	oldest   arrivals[T]         // the same in arrival order
-	arrived  uint64              // pushes so far
-	keyed    map[string]*Lane[T] // lanes that exist only while something waits in them
-	rest     *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
-	waits    map[*Lane[T]]*time.Timer
-	spare    [][]item[T]  // room that lanes have left, for the next ones that grow
-	workers  []*worker[T] // alive ones
-	calling  int          // of workers: they run Handle or Dry
-	queued   int
-	retrying int // of queued: their handler has been called
-	bytes    int64
-	held     int64 // of bytes: in held lanes
-	running  int   // handlers inside
-	refused  int   // values whose handler asked for another attempt after Stop
-	stopped  bool
-	quiet    chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
-	exited   chan struct{}  // closed when no worker is alive; nil while nobody asks
-	timers   sync.WaitGroup // retry timers whose function may run
+	mu        sync.Mutex
+	ready     ring[*Lane[T]]      // lanes with something to hand over, first come first served
+	oldest    arrivals[T]         // the same in arrival order
+	arrived   uint64              // pushes so far
+	keyed     map[string]*Lane[T] // lanes that exist only while something waits in them
+	rest      *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
+	waits     map[*Lane[T]]*time.Timer
+	spares    [][]item[T]  // room that lanes have left, for the next ones that grow
+	spareRoom int          // of all of them
+	workers   []*worker[T] // alive ones
+	calling   int          // of workers: they run Handle or Dry
+	queued    int
+	retrying  int // of queued: their handler has been called
+	bytes     int64
+	held      int64 // of bytes: in held lanes
+	running   int   // handlers inside
+	refused   int   // values whose handler asked for another attempt after Stop
+	stopped   bool
+	quiet     chan struct{}  // closed when nothing waits and no worker is alive; nil while nobody asks
+	exited    chan struct{}  // closed when no worker is alive; nil while nobody asks
+	timers    sync.WaitGroup // retry timers whose function may run
 }
 
 // worker is one goroutine; its fields are guarded by the set's mutex.
@@ -332,26 +333,29 @@ func (s *Set[T]) next() (l *Lane[T], ok bool) {
 	return l, ok
 }
 
-// What is kept of the room that lanes leave.
+// What is kept of the room that lanes leave: as many pieces, and as many items
+// in all of them.
 const (
 	maxSpares    = 32
-	maxSpareRoom = 256
+	maxSpareRoom = 8 << 10
 )
 
 // putSpare keeps the room of a lane that has run empty. mu is held.
-func (s *Set[T]) putSpare(buf []item[T]) {
-	if len(s.spare) < maxSpares && len(buf) <= maxSpareRoom {
-		s.spare = append(s.spare, buf)
+func (s *Set[T]) putSpare(room []item[T]) {
+	if len(s.spares) < maxSpares && s.spareRoom+len(room) <= maxSpareRoom {
+		s.spares = append(s.spares, room)
+		s.spareRoom += len(room)
 	}
 }
 
 // takeSpare returns room, or nil. mu is held.
-func (s *Set[T]) takeSpare() (buf []item[T]) {
-	if last := len(s.spare) - 1; last >= 0 {
-		buf, s.spare[last] = s.spare[last], nil
-		s.spare = s.spare[:last]
+func (s *Set[T]) takeSpare() (room []item[T]) {
+	if last := len(s.spares) - 1; last >= 0 {
+		room, s.spares[last] = s.spares[last], nil
+		s.spares = s.spares[:last]
+		s.spareRoom -= len(room)
 	}
-	return buf
+	return room
 }
 
 // hire starts a worker when lanes are in line, no worker is about to take one,

@@ -41,44 +41,6 @@ func (x *index) add(name, nameEnd, from, to int) bool {
 	return true
 }
 
-// member is a member of an object in a text. Its name is what stands between
-// the quotes.
-type member struct {
-	name, nameEnd int
-	value         Value
-}
-
-// members are the members of a body, one after another.
-type members struct {
-	body *Body
-	n    int
-	w    walker // of a body without an index
-}
-
-func (b *Body) members() members { return members{body: b, w: walker{text: b.Text}} }
-
-// next returns the next member. At the end, and in what is no object, ok is
-// false; whole tells the one from the other.
-func (m *members) next() (_ member, ok bool) {
-	x := &m.body.index
-	if x.n == 0 {
-		first := m.n == 0
-		m.n++
-		return m.w.member(first)
-	}
-	if m.n == int(x.n) {
-		return member{}, false
-	}
-	p := x.at[m.n]
-	name := int(p.name)
-	found := member{name, name + int(x.nameLens[m.n]), Value{int(p.from), int(p.to), x.clean}}
-	m.n++
-	return found, true
-}
-
-// whole: what next has gone through is an object.
-func (m *members) whole() bool { return m.body.index.n > 0 || m.w.ended }
-
 // Find finds the named members, the value of names[i] for values[i], and leaves
 // the values of those that are not there as they are. It reports false for what
 // is no object. In a text that is not valid JSON it may find anything.
@@ -87,11 +49,11 @@ func (b *Body) Find(names []string, values []Value) bool {
 		b.findIndexed(names, values)
 		return true
 	}
-	list := b.members()
+	w := walker{text: b.Text}
 	for at := 0; ; {
-		m, ok := list.next()
+		m, ok := w.member()
 		if !ok {
-			return list.whole()
+			return w.ended
 		}
 		if i := indexOf(names, b.Text[m.name:m.nameEnd], at); i >= 0 {
 			values[i] = m.value
@@ -145,10 +107,13 @@ func indexOf(names []string, key string, from int) int {
 // comma left out; what is inside the other members is not looked into. It
 // reports false when there is no such member.
 func (b *Body) Without(name string) (before, after string, ok bool) {
-	list := b.members()
+	if b.index.n > 0 {
+		return b.withoutIndexed(name)
+	}
+	w := walker{text: b.Text}
 	end := 0 // of the member before; 0 = there is none
 	for {
-		m, ok := list.next()
+		m, ok := w.member()
 		if !ok {
 			return "", "", false
 		}
@@ -156,12 +121,30 @@ func (b *Body) Without(name string) (before, after string, ok bool) {
 			end = m.value.to
 			continue
 		}
-		if next, ok := list.next(); ok {
+		if next, ok := w.member(); ok {
 			return b.Text[:m.name-1], b.Text[next.name-1:], true
 		}
 		if end == 0 {
 			end = m.name - 1
 		}
-		return b.Text[:end], b.Text[m.value.to:], list.whole()
+		return b.Text[:end], b.Text[m.value.to:], w.ended
 	}
+}
+
+func (b *Body) withoutIndexed(name string) (before, after string, ok bool) {
+	x := &b.index
+	for k := range x.at[:x.n] {
+		p := &x.at[k]
+		if int(x.nameLens[k]) != len(name) || b.Text[p.name:int(p.name)+len(name)] != name {
+			continue
+		}
+		switch {
+		case k+1 < int(x.n):
+			return b.Text[:p.name-1], b.Text[x.at[k+1].name-1:], true
+		case k > 0:
+			return b.Text[:x.at[k-1].to], b.Text[p.to:], true
+		}
+		return b.Text[:p.name-1], b.Text[p.to:], true
+	}
+	return "", "", false
 }

@@ -41,7 +41,7 @@ func (v Value) Plain(text string) (_ string, ok bool) {
 // List appends the items of an array to list. ok is false for what is no array.
 func (v Value) List(text string, list []Value) (_ []Value, ok bool) {
 	w := walker{text: text[:v.to], pos: v.from}
-	for first := true; w.item('[', ']', first); first = false {
+	for w.item('[', ']') {
 		item, ok := w.value()
 		if !ok {
 			return list, false

@@ -8,13 +8,21 @@ import "strings"
 type walker struct {
 	text  string
 	pos   int
-	ended bool // the object's closing bracket was met
+	begun bool // the opening bracket is behind
+	ended bool // the closing one is too
 }
 
-// member steps to the next member of the object that the text is, and behind
-// it.
-func (w *walker) member(first bool) (m member, ok bool) {
-	if !w.item('{', '}', first) {
+// member is a member of an object in a text. Its name is what stands between
+// the quotes.
+type member struct {
+	name, nameEnd int
+	value         Value
+}
+
+// member steps over the next member of the object that the text is. At the
+// object's end, and in what is none, ok is false; ended tells which.
+func (w *walker) member() (m member, ok bool) {
+	if !w.item('{', '}') {
 		return m, false
 	}
 	key, ok := w.str()
@@ -30,19 +38,20 @@ func (w *walker) member(first bool) (m member, ok bool) {
 }
 
 // item steps to the next item of an object or array.
-func (w *walker) item(open, close byte, first bool) bool {
+func (w *walker) item(open, close byte) bool {
 	w.space()
-	if first && !w.take(open) {
-		return false
+	if first := !w.begun; first {
+		if !w.take(open) {
+			return false
+		}
+		w.begun = true
+	} else {
+		w.take(',')
 	}
 	w.space()
 	if w.take(close) {
 		w.ended = true
 		return false
-	}
-	if !first {
-		w.take(',')
-		w.space()
 	}
 	return true
 }
