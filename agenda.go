@@ -35,8 +35,11 @@ func (a *agenda[T]) add(task T, at time.Time) {
 // next waits for a task whose time has come; false means that ctx ended first.
 func (a *agenda[T]) next(ctx context.Context) (task T, ok bool) {
 	for ctx.Err() == nil {
+		if task, _, ok = a.take(); ok {
+			return task, true
+		}
 		changed := a.wake.next()
-		task, wait, ok := a.take()
+		task, wait, ok := a.take() // one may have been added in between
 		if ok {
 			return task, true
 		}
@@ -107,5 +110,8 @@ func (h *taskHeap[T]) Pop() any {
 	x := (*h)[last]
 	(*h)[last] = timedTask[T]{}
 	*h = (*h)[:last]
+	if last == 0 {
+		*h = nil // there may have been a task for each wallet
+	}
 	return x
 }

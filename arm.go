@@ -163,9 +163,9 @@ func (c *Coin) WaitArmed(ctx context.Context) error {
 		return ErrWalletRequired
 	}
 	ctx = orBackground(ctx)
-	for {
+	for !c.isArmed() {
 		changed := c.armed.next()
-		if w := c.watched.Load(); w != nil && w.link.isArmed(w) {
+		if c.isArmed() {
 			return nil
 		}
 		select {
@@ -174,4 +174,10 @@ func (c *Coin) WaitArmed(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil
+}
+
+func (c *Coin) isArmed() bool {
+	w := c.watched.Load()
+	return w != nil && w.link.isArmed(w)
 }

@@ -19,6 +19,17 @@ type drained struct {
 	sizes   []int // of the answers
 }
 
+// keep adds the answer to what is drained of w. hist is held.
+func (w *watch) keep(answer []wire.Update) {
+	if w.drained == nil {
+		w.drained = new(drained)
+	}
+	w.drained.add(answer)
+}
+
+// keeps reports whether anything is drained of w. hist is held.
+func (w *watch) keeps() bool { return w.drained != nil && len(w.drained.updates) > 0 }
+
 func (d *drained) add(updates []wire.Update) {
 	d.updates = append(d.updates, updates...)
 	d.sizes = append(d.sizes, len(updates))
@@ -159,7 +170,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 		}
 		return false, true
 	}
-	w.drained.add(updates)
+	w.keep(updates)
 	if r.turnOf(w) != asked {
 		if w.drained.bytes <= l.cfg.QueueBytes/8 {
 			return false, false
@@ -179,7 +190,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
-	w.drained = drained{}
+	w.drained = nil
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
 		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
@@ -193,7 +204,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	} else {
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
-	chainProven = r.judge(p, w, &told, m)
+	chainProven = r.judge(p, w, told, m)
 	w.unreadIn = 0
 	if !w.sure && !unbroken {
 		w.unreadIn = w.connect // it may have been loaded after the connection had ended

@@ -104,7 +104,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 // free gives up waiting for an answer: what earlier ones brought is put in, and
 // everything is handed over. hist is held.
 func (r *recovery) free(p *pass, w *watch) {
-	if len(w.drained.updates) > 0 {
+	if w.keeps() {
 		r.put(p, w, false)
 	}
 	r.l.releaseHistory(w)

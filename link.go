@@ -92,27 +92,28 @@ type watch struct {
 	armedIn atomic.Uint64 // the epoch in which the daemon loaded the wallet; 0 = never
 	asking  atomic.Bool   // a get_updates call is under way
 
-	seen replay.Wallet // guarded by link.hist; a manager's wallets
-	last replay.Log    // guarded by link.hist; what tells repeats on a Coin's own stream
-	// Guarded by link.hist as well:
-	droppedAt time.Time // when its lane overflowed
+	// What follows is guarded by link.hist. There may be very many watches: the
+	// small fields stand together.
+	read      bool          // its queue was read once
+	sure      bool          // as far as is known, the daemon has watched it since then
+	excused   bool          // a gap was reported since the connect: that it is not sure is known
+	deferred  bool          // its lane was full at the connect: it is refilled when it has run dry
+	held      bool          // its lane is held
+	refilling bool          // no answer has come since its lane was reopened
+	seen      replay.Wallet // a manager's wallets
+	last      replay.Log    // what tells repeats on a Coin's own stream
+	droppedAt time.Time     // when its lane overflowed
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
-	read        bool               // its queue was read once
-	sure        bool               // as far as is known, the daemon has watched it since then
 	episode     uint64             // counts what may have interrupted its events
 	gapIn       uint64             // the episode whose gap was reported
 	connect     uint64             // counts the connects
 	unreadIn    uint64             // the connect after which its queue may have been emptied for nothing, or begun late; 0 = none
-	excused     bool               // a gap was reported since the connect: that it is not sure is known
 	missing     time.Time          // since when updates may be missing in this episode
-	deferred    bool               // its lane was full at the connect: it is refilled when it has run dry
-	held        bool               // its lane is held
 	turn        uint64             // counts when its lane was held or opened
 	begun       uint64             // the turn with which the pass began
 	awaited     replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
-	refilling   bool               // no answer has come since its lane was reopened
-	drained     drained            // what its queue has told and its history has not
+	drained     *drained           // what its queue has told and its history has not; nil = nothing
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {

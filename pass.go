@@ -236,7 +236,7 @@ func (r *recovery) forget(p *pass, ws []*watch, restarted bool) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for _, w := range ws {
-		if restarted && len(w.drained.updates) > 0 { // of the queue that is lost
+		if restarted && w.keeps() { // of the queue that is lost
 			r.free(p, w)
 			r.beginWallet(w)
 		}
@@ -369,7 +369,7 @@ func (r *recovery) waits() bool {
 	defer l.hist.Unlock()
 	watches := l.allWatches()
 	for _, w := range watches {
-		if w.held && w.lane.Len() > 0 || len(w.drained.updates) > 0 {
+		if w.held && w.lane.Len() > 0 || w.keeps() {
 			return true
 		}
 	}

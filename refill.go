@@ -128,14 +128,14 @@ func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
 			return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == t.await
 		})
 	}
-	if l.lookup(w.coin.key) != w || holds(updates) || holds(w.drained.updates) {
+	if l.lookup(w.coin.key) != w || holds(updates) || w.keeps() && holds(w.drained.updates) {
 		return false
 	}
 	if t.awaits++; t.awaits > mostAwaits {
 		t.lost = true
 		return false
 	}
-	w.drained.add(updates)
+	w.keep(updates)
 	t.loaded = true
 	r.tasks.add(*t, time.Now().Add(l.cfg.BackoffMin/4<<t.awaits))
 	return true

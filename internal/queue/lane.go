@@ -3,14 +3,14 @@ package queue
 // Lane is an ordered queue: its values are handed over one after another. It
 // is open, held, overflowed or removed; see the package's owner for the picture.
 type Lane[T any] struct {
-	set   *Set[T]
-	key   string
-	keyed bool // lives in set.keyed, or is set.rest, while something waits
+	set *Set[T]
+	key string
 
 	items ring[item[T]] // wait
 	bytes int64
 	older int // of items, from the head on: they waited when the hold began
 
+	keyed    bool // lives in set.keyed, or is set.rest, while something waits
 	held     bool // nothing is handed over
 	over     bool // overflowed: what comes is dropped
 	toldDry  bool // Dry has been called since the overflow

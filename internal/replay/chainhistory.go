@@ -90,13 +90,13 @@ func (c *ChainHistory) Len() int { return len(c.items) }
 type cursor struct {
 	drained  bool
 	holding  bool
+	loose    bool   // as in History
 	holds    int    // how many the chain had had when the wallet's began
 	told     uint64 // the last item that its queue has told
 	optional uint64 // up to this one items may be in the queue or not
 	seen     uint64 // the last item before the hold
 	asked    uint64 // the last item that had a name when the queue was asked
 	late     uint64 // overtaken in the queue before the last drain, or 0
-	loose    bool   // as in History
 }
 
 func (c *ChainHistory) lastID() uint64 {

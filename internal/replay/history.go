@@ -16,19 +16,19 @@ const maxHeld = 1 << 14
 // from the next answer of the queue what was missed. The zero value is a
 // sequence of which nothing was seen. It is not safe for concurrent use.
 type History struct {
-	log      Log
-	items    []Item // since the queue was last drained, oldest first
-	optional int    // of items, from the oldest on: may be in the queue or not
-	size     int    // what the queue holds, if more than QueueSize
-	forgot   bool   // items older than these are no longer remembered
-	loose    bool   // the queue may hold what was missed and never fetched
-
+	log        Log
+	items      []Item // since the queue was last drained, oldest first
+	optional   int    // of items, from the oldest on: may be in the queue or not
+	size       int    // what the queue holds, if more than QueueSize
+	forgot     bool   // items older than these are no longer remembered
+	loose      bool   // the queue may hold what was missed and never fetched
 	holding    bool
-	seen       int  // of items: came before the hold
-	fresh      int  // items[fresh:] came since the last call of Hold
-	cuts       cuts // where earlier calls were
-	gone       int  // held items that are no longer remembered
 	seenForgot bool // items of before the hold are no longer remembered
+
+	seen  int  // of items: came before the hold
+	fresh int  // items[fresh:] came since the last call of Hold
+	cuts  cuts // where earlier calls were
+	gone  int  // held items that are no longer remembered
 }
 
 // Add notes a live update: one that is handed over or, after [History.Hold],
