@@ -160,10 +160,16 @@ func (r *recovery) isDeferred(w *watch) bool {
 	return w.deferred
 }
 
-// alive asks the connection for a sign of life. A call that names a wallet loads
-// it: made when the daemon has been restarted unnoticed, it would hide that from
-// the next connect's witness. The next pass has the wallet on its list.
-func (r *recovery) alive(p *pass) bool { return p.conn.Ping(r.l.work) == nil }
+// alive asks the connection for a sign of life, unless one has just come. A call
+// that names a wallet loads it: made when the daemon has been restarted
+// unnoticed, it would hide that from the next connect's witness. The next pass
+// has the wallet on its list.
+func (r *recovery) alive(p *pass) bool {
+	return p.conn.Heard(justNow) || p.conn.Ping(r.l.work) == nil
+}
+
+// justNow is much less than the start of a daemon takes.
+const justNow = 5 * time.Millisecond
 
 // answerRoom is what an answer is expected to take for each update that the
 // daemon's queue holds.

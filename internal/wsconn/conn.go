@@ -41,6 +41,10 @@ type Conn struct {
 	cause     error // why the connection ended; set once, before done is closed
 	shutting  bool
 	lastPing  uint64
+	sent      uint64                   // the number of the last ping that was sent
+	sentAt    time.Duration            // when, since epoch
+	awaits    bool                     // its pong
+	answered  time.Duration            // when the last ping was sent that was answered; 0 = none was
 	barriers  map[uint64]chan struct{} // Ping calls by number
 	done      chan struct{}            // closed with cause
 	closing   chan struct{}            // closed by the first Shutdown

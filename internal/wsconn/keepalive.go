@@ -15,7 +15,7 @@ import (
 // wakes up once per interval and asks how long ago the last frame was.
 func (c *Conn) keepAlive() {
 	var alarm *time.Timer
-	var alarmed <-chan time.Time
+	var alarmed, overdue <-chan time.Time
 	watch := watchdog{interval: c.cfg.PingInterval, timeout: c.cfg.PongTimeout}
 	if watch.interval > 0 {
 		alarm = time.NewTimer(watch.interval)
@@ -30,7 +30,17 @@ func (c *Conn) keepAlive() {
 		case <-c.closing:
 			return // Shutdown has its own clock
 		case <-c.pingNow:
-			c.sendPing()
+			wait := c.untilPing()
+			if wait == 0 {
+				c.sendPing()
+			} else if overdue == nil {
+				overdue = time.After(wait)
+			}
+		case <-overdue:
+			overdue = nil
+			if c.owesPing() {
+				c.sendPing()
+			}
 		case <-alarmed:
 			alarm.Reset(c.checkLife(&watch))
 		}
@@ -68,6 +78,7 @@ func (c *Conn) life(now time.Duration) time.Duration {
 func (c *Conn) sendPing() {
 	c.mu.Lock()
 	payload := strconv.AppendUint(nil, c.lastPing, 10)
+	c.sent, c.sentAt, c.awaits = c.lastPing, time.Since(c.epoch), true
 	c.mu.Unlock()
 	deadline := time.Now().Add(min(c.cfg.WriteTimeout, c.cfg.PongTimeout))
 	err := c.ws.WriteControl(websocket.PingMessage, payload, deadline)
@@ -83,6 +94,38 @@ func (c *Conn) sendPing() {
 	}
 }
 
+// patience is how long those who ask for a ping wait for the pong of the last
+// one, so that many share the next.
+const patience = 10 * time.Millisecond
+
+// untilPing is how long who asks for a ping waits at most for the next one.
+func (c *Conn) untilPing() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.awaits {
+		return 0
+	}
+	return max(0, c.sentAt+patience-time.Since(c.epoch))
+}
+
+// owesPing: somebody has asked for a ping since the last one was sent.
+func (c *Conn) owesPing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastPing > c.sent
+}
+
+// Heard reports whether a ping was answered that was sent no longer ago than
+// that, and the connection has not ended since.
+func (c *Conn) Heard(within time.Duration) bool {
+	if c.ended() != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered > 0 && time.Since(c.epoch)-c.answered <= within
+}
+
 // Ping sends a ping and waits for its pong. When it returns nil, every frame that
 // the peer had written before Ping was called has been read. It ends with ctx's
 // error, or with the connection's reason when that ends. A goroutine must be in
@@ -93,10 +136,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return err
 	}
 	defer c.removeBarrier(number)
-	select {
-	case c.pingNow <- struct{}{}:
-	default: // one that is due and not yet sent serves this call too
-	}
+	c.askForPing()
 	select {
 	case <-passed:
 		return nil
@@ -109,6 +149,13 @@ func (c *Conn) Ping(ctx context.Context) error {
 		default:
 			return c.ended()
 		}
+	}
+}
+
+func (c *Conn) askForPing() {
+	select {
+	case c.pingNow <- struct{}{}:
+	default: // one that is due and not yet sent serves this call too
 	}
 }
 
@@ -145,6 +192,12 @@ func (c *Conn) passBarriers(payload string) {
 	defer c.mu.Unlock()
 	if upTo > c.lastPing {
 		return
+	}
+	if c.awaits && upTo == c.sent {
+		c.awaits, c.answered = false, c.sentAt
+	}
+	if c.lastPing > c.sent {
+		c.askForPing()
 	}
 	for number, passed := range c.barriers {
 		if number <= upTo {
