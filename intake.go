@@ -29,7 +29,7 @@ type arrived struct {
 const maxInbox = 256
 
 // accept takes one message of the websocket, which came at now. Its events are
-// in their lanes after the next deliver, which the reader calls before it waits
+// in their lanes after the next flush, which the reader calls before it waits
 // for anything and before it tells anybody how far it has read.
 func (l *link) accept(data []byte, now time.Time) {
 	frame, err := l.inbox.cutter.Cut(data)
@@ -55,7 +55,7 @@ func (l *link) accept(data []byte, now time.Time) {
 		}
 		l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
 		if len(l.inbox.list) == maxInbox {
-			l.deliver()
+			l.flush()
 		}
 	}
 }
@@ -67,9 +67,9 @@ func (in *inbox) add(w *watch, ev *Event, now time.Time) {
 	in.entries = append(in.entries, queue.Entry[parcel]{Lane: w.lane, V: p, Size: p.size()})
 }
 
-// deliver puts what the reader has read into the lanes. A durable journal would
+// flush puts what the reader has read into the lanes. A durable journal would
 // write here, before the lanes.
-func (l *link) deliver() {
+func (l *link) flush() {
 	in := &l.inbox
 	if len(in.list) == 0 {
 		return
@@ -106,7 +106,7 @@ func (l *link) refused(a arrived, out queue.Outcome, now time.Time) {
 	l.pushed(a.w.coin, out)
 }
 
-// push is accept and deliver for one update, of whoever polls.
+// push is accept and flush for one update, of whoever polls.
 func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Time) {
 	if !l.isUpdate(u) {
 		return
@@ -144,7 +144,7 @@ func (l *link) pushed(c *Coin, out queue.Outcome) {
 // acceptForeign takes updates of a wallet that nobody added. Nothing is kept
 // for it: not even what would tell a repeat.
 func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
-	l.deliver() // what came before goes before
+	l.flush() // what came before goes before
 	for _, u := range updates {
 		l.pushForeign(key, u, now)
 	}
