@@ -17,6 +17,9 @@ type Named map[string]any
 // encodeParams makes the "params" member of a request: positional arguments
 // in an array, with one object of named ones behind them.
 func encodeParams(params []any, wallet any) (json.RawMessage, error) {
+	if key, ok := wallet.(string); ok && len(params) == 0 {
+		return encodeWallet(key)
+	}
 	positional, named, err := splitParams(params)
 	if err != nil {
 		return nil, err
@@ -56,6 +59,19 @@ func encodeParams(params []any, wallet any) (json.RawMessage, error) {
 		list = append(list, raw...)
 	}
 	return append(list, ']'), nil
+}
+
+// encodeWallet is encodeParams of the wallet alone, as recovery asks for each
+// wallet after every connect.
+func encodeWallet(key string) (json.RawMessage, error) {
+	quoted, err := json.Marshal(key)
+	if err != nil {
+		return nil, err
+	}
+	raw := make(json.RawMessage, 0, len(quoted)+len(`{"xpub":}`))
+	raw = append(raw, `{"xpub":`...)
+	raw = append(raw, quoted...)
+	return append(raw, '}'), nil
 }
 
 func splitParams(params []any) (positional []any, named map[string]any, err error) {
