@@ -67,9 +67,9 @@ func (a *agenda[T]) take() (task T, wait time.Duration, ok bool) {
 }
 
 // run does the tasks as they come due, some at once, until ctx ends, and waits
-// for those under way. A task that takes longer than patience goes on beside
-// the others: it keeps no place from them.
-func (a *agenda[T]) run(ctx context.Context, atOnce int, patience time.Duration, do func(T)) {
+// for those under way. A task that takes longer than patience, or has called
+// leave, goes on beside the others: it keeps no place from them.
+func (a *agenda[T]) run(ctx context.Context, atOnce int, patience time.Duration, do func(task T, leave func())) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	places := make(chan struct{}, atOnce)
@@ -88,7 +88,7 @@ func (a *agenda[T]) run(ctx context.Context, atOnce int, patience time.Duration,
 			defer leave()
 			timer := time.AfterFunc(patience, leave)
 			defer timer.Stop()
-			do(task)
+			do(task, leave)
 		})
 	}
 }

@@ -53,7 +53,7 @@ func (d *drained) weigh(m *replay.Merged, queueCap int) {
 // dequeue reads the wallet's queue and hands over what was missed. The call is
 // bounded by the drain alone: one that is cut off has emptied the queue. It
 // reports false when the wallet has to be asked again.
-func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
+func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 	w := t.w
 	gaveUp := make(chan struct{})
 	late := time.AfterFunc(r.l.d.patience, func() {
@@ -62,6 +62,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask) (done bool) {
 	})
 	asked := r.beforeAsking(w)
 	updates, err := r.l.getUpdates(w.coin)
+	leave() // others may ask while this one waits for the barrier, which many share
 	unbroken := err == nil && r.barrier() == p
 	if !late.Stop() {
 		<-gaveUp

@@ -94,7 +94,7 @@ func (p *poller) run(ctx context.Context) error {
 	if idle {
 		p.tellFirst(nil)
 	}
-	p.tasks.run(ctx, pollCalls, pollPatience, func(t pollTask) { p.poll(t) })
+	p.tasks.run(ctx, pollCalls, pollPatience, func(t pollTask, _ func()) { p.poll(t) })
 
 	var unusable errDaemonUnusable
 	if errors.As(context.Cause(ctx), &unusable) {

@@ -88,8 +88,9 @@ func (r *recovery) join(w *watch) {
 	r.tasks.add(recoverTask{w: w, epoch: l.epoch.Load()}, time.Time{})
 }
 
-// recover makes one wallet ready.
-func (r *recovery) recover(t recoverTask) {
+// recover makes one wallet ready. leave tells that no call is under way for it
+// any more.
+func (r *recovery) recover(t recoverTask, leave func()) {
 	p := r.current()
 	if p == nil || p.epoch != t.epoch {
 		return // of a connection that has ended
@@ -106,13 +107,13 @@ func (r *recovery) recover(t recoverTask) {
 		r.leave(p, t)
 		return
 	}
-	if r.ready(p, &t) {
+	if r.ready(p, &t, leave) {
 		r.leave(p, t)
 	}
 }
 
 // ready reports false when the task was put off.
-func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
+func (r *recovery) ready(p *pass, t *recoverTask, leave func()) (done bool) {
 	if !t.loaded {
 		if !r.alive(p) {
 			return false
@@ -151,7 +152,7 @@ func (r *recovery) ready(p *pass, t *recoverTask) (done bool) {
 	if !r.alive(p) {
 		return false
 	}
-	return r.dequeue(p, *t)
+	return r.dequeue(p, *t, leave)
 }
 
 func (r *recovery) isDeferred(w *watch) bool {

@@ -15,7 +15,9 @@ import (
 // wakes up once per interval and asks how long ago the last frame was.
 func (c *Conn) keepAlive() {
 	var alarm *time.Timer
-	var alarmed, overdue <-chan time.Time
+	var alarmed <-chan time.Time
+	shared := time.NewTimer(time.Hour) // for who has to wait for the next ping
+	defer shared.Stop()
 	watch := watchdog{interval: c.cfg.PingInterval, timeout: c.cfg.PongTimeout}
 	if watch.interval > 0 {
 		alarm = time.NewTimer(watch.interval)
@@ -30,14 +32,12 @@ func (c *Conn) keepAlive() {
 		case <-c.closing:
 			return // Shutdown has its own clock
 		case <-c.pingNow:
-			wait := c.untilPing()
-			if wait == 0 {
+			if wait := c.untilPing(); wait > 0 {
+				shared.Reset(wait)
+			} else {
 				c.sendPing()
-			} else if overdue == nil {
-				overdue = time.After(wait)
 			}
-		case <-overdue:
-			overdue = nil
+		case <-shared.C:
 			if c.owesPing() {
 				c.sendPing()
 			}
@@ -94,18 +94,24 @@ func (c *Conn) sendPing() {
 	}
 }
 
-// patience is how long those who ask for a ping wait for the pong of the last
-// one, so that many share the next.
-const patience = 10 * time.Millisecond
+// Many who ask for a ping in a short time share one.
+const (
+	spacing  = 2 * time.Millisecond  // between two pings
+	patience = 10 * time.Millisecond // the same while the pong of the last one has not come
+)
 
 // untilPing is how long who asks for a ping waits at most for the next one.
 func (c *Conn) untilPing() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.awaits {
+	if c.sentAt == 0 {
 		return 0
 	}
-	return max(0, c.sentAt+patience-time.Since(c.epoch))
+	wait := spacing
+	if c.awaits {
+		wait = patience
+	}
+	return max(0, c.sentAt+wait-time.Since(c.epoch))
 }
 
 // owesPing: somebody has asked for a ping since the last one was sent.
