@@ -17,10 +17,10 @@ import (
 // A Coin prints as its currency and a short hash of its wallet: the wallet's
 // key may be a seed.
 type Coin struct {
-	disp    Dispatcher
+	disp    Dispatcher // with the next two, what every event looks at
 	d       *daemon
-	wallet  Wallet
 	key     string
+	wallet  Wallet
 	manager *APIManager            // whose Coin it is; nil for one made by NewCoin or LoadWallet
 	running atomic.Bool            // a stream of its own
 	self    atomic.Pointer[daemon] // of a managed Coin's own stream, with counters of its own

@@ -248,7 +248,10 @@ func (m *APIManager) Coin(currency, walletKey string) (*Coin, bool) {
 // find looks a wallet up. mu is held.
 func (m *APIManager) find(currency, key string) (*Coin, bool) {
 	for _, g := range m.groups {
-		if c := g.coins[key]; c != nil && strings.EqualFold(g.d.cur.Symbol, currency) {
+		if !strings.EqualFold(g.d.cur.Symbol, currency) {
+			continue
+		}
+		if c := g.coins[key]; c != nil {
 			return c, true
 		}
 	}
