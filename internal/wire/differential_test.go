@@ -609,7 +609,7 @@ func TestMutationsAgainstEncodingJSON(t *testing.T) {
 
 func TestDepthAgainstEncodingJSON(t *testing.T) {
 	var c wire.Cutter
-	for n := 9996; n <= 10005; n++ {
+	for n := 9998; n <= 10003; n++ {
 		for i, text := range deepTexts(n) {
 			err := compareFrame(&c, []byte(text))
 			if err == nil {
@@ -648,7 +648,7 @@ func TestLongTextsAgainstEncodingJSON(t *testing.T) {
 			require.NoError(t, compareFindOf(u.Text, "event", "x", "tx"))
 		}
 	}
-	for _, n := range []int{1 << 10, 1<<15 - 1, 1 << 15, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1 << 18} {
+	for _, n := range []int{1 << 10, 1<<16 - 1, 1 << 16, 1<<16 + 1} {
 		for _, special := range []string{"", `\"`, "\xff", "é"} {
 			s := strings.Repeat("a", n) + special
 			compare(`{"updates":[{"event":"` + s + `","tx":"b"},{"x":"` + s + `","event":"` + special + `"},{"` + s + `":2,"event":"a"}],"wallet":"` + s + `"}`)
@@ -656,7 +656,7 @@ func TestLongTextsAgainstEncodingJSON(t *testing.T) {
 		compare(`{"updates":[` + strings.Repeat(" ", n) + `]` + strings.Repeat("\n", n) + `}`)
 		compare(`{"updates":[{"x":` + strings.Repeat("1", n) + `,"event":"a"}]}`)
 	}
-	many := strings.Repeat(`{"event":"a"},`, 30000)
+	many := strings.Repeat(`{"event":"a"},`, 10000)
 	require.NoError(t, compareFrame(&c, []byte(`{"updates":[`+many+`1],"updates":[`+many+`null]}`)))
 	require.NoError(t, compareList([]byte(`[`+many+`1]`)))
 }

@@ -199,7 +199,7 @@ func boundedFind(text string, names ...string) error {
 	if err != nil {
 		return err
 	}
-	for _, tail := range []string{`"]},"event":"beyond"}`, `99],"tx":"beyond"}`, `"x`, "ull", "rue", "alse", `:"beyond"}`, `\"\u0061"`, "   ", "]]]]]]]]", "}}}}}}}}"} {
+	for _, tail := range []string{`"]},"event":"beyond"}`, `99],"tx":"beyond"}`, "ull", `:"beyond"}`, "]]]]}}}}"} {
 		longer := text + tail
 		again, err := ask(longer[:len(text)], names...)
 		if err != nil {
