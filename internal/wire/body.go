@@ -42,8 +42,9 @@ func (x *index) add(name, nameEnd, from, to int) bool {
 }
 
 // Find finds the named members, the value of names[i] for values[i], and leaves
-// the values of those that are not there as they are. It reports false for what
-// is no object. In a text that is not valid JSON it may find anything.
+// the values of those that are not there as they are. A name is of printable
+// ASCII without quote and backslash, and asked for once. Find reports false for
+// what is no object. In a text that is not valid JSON it may find anything.
 func (b *Body) Find(names []string, values []Value) bool {
 	if b.index.n > 0 {
 		b.findIndexed(names, values)

@@ -59,7 +59,7 @@ func refEvent(data []byte) string {
 func refUpdates(list []json.RawMessage) []wire.Update {
 	updates := make([]wire.Update, 0, len(list))
 	for _, item := range list {
-		updates = append(updates, wire.Update{Event: refEvent(item), Text: string(item)})
+		updates = append(updates, wire.Update{Event: refEvent(item), Body: wire.BodyOf(string(item))})
 	}
 	return updates
 }
@@ -144,7 +144,7 @@ func compareUpdates(want, got []wire.Update) error {
 		return fmt.Errorf("want %d updates, got %d", len(want), len(got))
 	}
 	for i := range want {
-		if want[i] != got[i] {
+		if want[i].Event != got[i].Event || want[i].Text != got[i].Text {
 			return fmt.Errorf("update %d: want %q %s, got %q %s", i, want[i].Event, excerpt(want[i].Text), got[i].Event, excerpt(got[i].Text))
 		}
 	}

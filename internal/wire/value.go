@@ -12,7 +12,7 @@ type Value struct {
 	plain    bool // a string, if it is one, stands there as it is
 }
 
-// ValueOf is the value that is the whole text, without white space around it.
+// ValueOf is the value that is the whole text, around which is no white space.
 func ValueOf(text string) Value { return Value{to: len(text)} }
 
 // Raw is the value as it stands in the text, "" for one that is not there.
