@@ -17,6 +17,7 @@ type inbox struct {
 	list    []arrived
 	entries []queue.Entry[parcel] // of list
 	now     time.Time             // when what is in the list came
+	size    int                   // that it may reach
 }
 
 // arrived is an update on its way into the lane of its watch.
@@ -25,8 +26,11 @@ type arrived struct {
 	item replay.Item
 }
 
-// maxInbox bounds how many events wait for the reader.
+// maxInbox bounds how many events wait for the reader. Where a wallet's queue
+// is short fewer do, or a burst would fill it before a worker could help.
 const maxInbox = 256
+
+func inboxSize(cfg StreamConfig) int { return max(1, min(maxInbox, cfg.QueuePerWallet/4)) }
 
 // accept takes one message of the websocket, which came at now. Its events are
 // in their lanes after the next flush, which the reader calls before it waits
@@ -54,10 +58,11 @@ func (l *link) accept(data []byte, now time.Time) {
 			continue
 		}
 		l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
-		if len(l.inbox.list) == maxInbox {
+		if len(l.inbox.list) >= l.inbox.size {
 			l.flush()
 		}
 	}
+	clear(frame.Updates) // which the cutter would keep until the next message
 }
 
 func (in *inbox) add(w *watch, ev *Event, now time.Time) {
@@ -148,6 +153,7 @@ func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
 	for _, u := range updates {
 		l.pushForeign(key, u, now)
 	}
+	clear(updates)
 }
 
 // pushForeign takes an update of a wallet that nobody added. Nothing is kept

@@ -121,6 +121,7 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 	l.started = time.Now()
 	l.since = l.started
 	l.work, l.cut = context.WithCancel(s.values)
+	l.inbox.size = inboxSize(l.cfg)
 	l.queue = queue.New(queue.Config[parcel]{
 		Workers: l.cfg.Workers, PerLane: l.cfg.QueuePerWallet,
 		LaneBytes: l.cfg.QueueBytes / 8, Bytes: l.cfg.QueueBytes,

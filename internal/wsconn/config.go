@@ -60,8 +60,9 @@ type Config struct {
 	LastLife func() time.Time
 
 	// BeforeWait, if set, is called by Read when it has returned every message
-	// that had come: before it waits for the network, and before it lets a Ping
-	// return. It must not block.
+	// that had come: before it waits for the network, before it answers a control
+	// frame, before it lets a Ping return, and when it has failed. It must not
+	// block.
 	BeforeWait func()
 }
 

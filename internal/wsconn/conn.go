@@ -79,6 +79,7 @@ func (c *Conn) watchControlFrames() {
 	c.ws.SetPingHandler(func(payload string) error {
 		c.sign()
 		c.prove()
+		c.beforeWait()
 		return answerPing(payload)
 	})
 	c.ws.SetPongHandler(func(payload string) error {
@@ -91,6 +92,7 @@ func (c *Conn) watchControlFrames() {
 	// and sends them away at once would look healthy.
 	c.ws.SetCloseHandler(func(code int, text string) error {
 		c.sign()
+		c.beforeWait()
 		return answerClose(code, text)
 	})
 }
@@ -112,6 +114,7 @@ func (c *Conn) Read() ([]byte, error) {
 	}
 	msg, err := c.readMessage()
 	if err != nil {
+		c.beforeWait() // the end may take its time
 		c.readErr = c.endRead(err)
 		c.buf = nil
 		return nil, c.readErr
@@ -158,6 +161,13 @@ func (c *Conn) sign() {
 // Received is when the last bytes came of what Read has returned. It is for the
 // goroutine that is to call Read.
 func (c *Conn) Received() time.Time { return c.in.at }
+
+// beforeWait is for the goroutine in Read.
+func (c *Conn) beforeWait() {
+	if c.cfg.BeforeWait != nil {
+		c.cfg.BeforeWait()
+	}
+}
 
 func (c *Conn) prove() {
 	if !c.proved {

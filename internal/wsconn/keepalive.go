@@ -191,9 +191,7 @@ func (c *Conn) passBarriers(payload string) {
 	if err != nil {
 		return // unsolicited, which the RFC allows
 	}
-	if c.cfg.BeforeWait != nil {
-		c.cfg.BeforeWait()
-	}
+	c.beforeWait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if upTo > c.lastPing {
