@@ -2,6 +2,7 @@ package queue
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,24 +102,30 @@ func TestPanicLeavesTheSetUsable(t *testing.T) {
 	require.NoError(t, s.Drain(t.Context()))
 }
 
+// inTimer: the function of a retry's timer has begun and not ended. Goroutines
+// of other tests may still be about to end, so their number tells nothing.
+func inTimer() bool {
+	stacks := make([]byte, 1<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), ".sleep.func1(")
+}
+
 // A timer that fired just before its wait was called off does not cut short
 // the wait that follows.
 func TestLateTimerEndsNoOtherWait(t *testing.T) {
 	s := New(Config[int]{Workers: 1, PerLane: 2, LaneBytes: 1 << 30, Bytes: 1 << 30,
 		Handle: func(int, int) (time.Duration, bool) { return 0, false }})
 	l := s.NewLane()
-	before := runtime.NumGoroutine()
 
 	s.mu.Lock()
 	s.sleep(l, 0)
-	for runtime.NumGoroutine() == before {
+	for !inTimer() {
 		runtime.Gosched() // until its function stands before the lock
 	}
 	s.wake(l)
 	s.sleep(l, time.Hour)
 	s.mu.Unlock()
 
-	for runtime.NumGoroutine() > before {
+	for inTimer() {
 		runtime.Gosched()
 	}
 	require.Equal(t, 1, s.Sleeping())

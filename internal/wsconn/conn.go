@@ -138,7 +138,7 @@ func (c *Conn) readMessage() ([]byte, error) {
 			c.buf = append(c.buf, 0)[:len(c.buf)]
 		}
 		n, err := r.Read(c.buf[len(c.buf):cap(c.buf)])
-		if n > 0 && len(c.buf) > 0 {
+		if n > 0 || err == io.EOF {
 			c.sign() // a message that takes long is life too, piece by piece
 		}
 		c.buf = c.buf[:len(c.buf)+n]
