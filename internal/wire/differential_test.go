@@ -483,7 +483,7 @@ func TestReferenceKnowsFramesFromOthers(t *testing.T) {
 // longestString is how long the strings of the tables are: five words of eight
 // bytes.
 func longestString() int {
-	if testing.Short() {
+	if testing.Short() || raced {
 		return 17
 	}
 	return 40
@@ -532,7 +532,7 @@ func TestStringsAgainstEncodingJSON(t *testing.T) {
 func TestPairsOfBytesAgainstEncodingJSON(t *testing.T) {
 	first := []byte{0, 1, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', 'a', 0x7e, 0x7f, 0x80, 0x81, 0xa2, 0xdc, 0xff}
 	for place := range 9 {
-		if testing.Short() && place > 1 {
+		if (testing.Short() || raced) && place > 1 {
 			break
 		}
 		for _, a := range first {
@@ -575,7 +575,7 @@ func mutants(text string) iter.Seq[[]byte] {
 
 func TestMutationsAgainstEncodingJSON(t *testing.T) {
 	for i, frame := range typicalFrames {
-		if i > 1 && testing.Short() {
+		if i > 1 && (testing.Short() || raced) {
 			break
 		}
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
