@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,8 +25,12 @@ const inFlight = 16
 // body is a credit for one more block.
 func (s *sender) flood(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query() // the body is no form
-	wallets, _ := strconv.Atoi(query.Get("wallets"))
-	todo, _ := strconv.Atoi(query.Get("blocks"))
+	wallets, errWallets := strconv.Atoi(query.Get("wallets"))
+	ordered, errBlocks := strconv.Atoi(query.Get("blocks"))
+	if err := errors.Join(errWallets, errBlocks); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	s.mu.Lock()
 	conn := s.conn
 	if s.blocks[wallets] == nil {
@@ -34,7 +39,7 @@ func (s *sender) flood(w http.ResponseWriter, r *http.Request) {
 	blocks := s.blocks[wallets]
 	s.mu.Unlock()
 	credits := bufio.NewReader(r.Body)
-	for i := range todo {
+	for i := range ordered {
 		if i >= inFlight {
 			if _, err := credits.ReadByte(); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)

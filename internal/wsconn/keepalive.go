@@ -72,11 +72,12 @@ func (c *Conn) life(now time.Duration) time.Duration {
 	return life
 }
 
-// sendPing carries the number of the newest barrier, so that its pong opens that
-// one and all before it. It may wait behind a long Write, but never longer than
+// sendPing carries a number of its own behind that of the newest barrier, so that
+// its pong opens that one and all before it, and is not taken for another ping's. It may wait behind a long Write, but never longer than
 // for a pong, so that the watchdog is not late.
 func (c *Conn) sendPing() {
 	c.mu.Lock()
+	c.lastPing++
 	payload := strconv.AppendUint(nil, c.lastPing, 10)
 	c.sent, c.sentAt, c.awaits = c.lastPing, time.Since(c.epoch), true
 	c.mu.Unlock()
