@@ -278,7 +278,7 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []wire.Update, now time.Time) []queue.Placed[parcel] {
 	list := make([]queue.Placed[parcel], 0, len(missed))
 	for _, m := range missed {
-		u := updates[m.Index]
+		u := &updates[m.Index]
 		if u.Event == "" {
 			r.l.garbage("update without an event name")
 			continue
@@ -293,6 +293,7 @@ func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []w
 		}
 		ev := r.l.event(u, owner.coin, key, SourceRecovered, now)
 		ev.Repeat = repeat
+		r.l.count(1, now)
 		r.l.d.n.add(recovered)
 		p.recovered.Add(1)
 		list = append(list, queue.Placed[parcel]{V: parcel{ev: ev}, Size: parcel{ev: ev}.size(), Before: m.Before})

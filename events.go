@@ -62,11 +62,11 @@ type Event struct {
 	// wallet for chain-wide events. It is nil only for a bare Dispatcher.
 	Coin   *Coin
 	Source Source
-	// Attempt is 1, and more when the handler asked for it by Retry.
-	Attempt int
 	// Repeat: the update equals one of this wallet's last 100. Daemons repeat
 	// facts when wallets are loaded and blocks are scanned again.
-	Repeat   bool
+	Repeat bool
+	// Attempt is 1, and more when the handler asked for it by Retry.
+	Attempt  int
 	Received time.Time
 
 	body *eventBody

@@ -28,7 +28,10 @@ type arrived struct {
 
 // maxInbox bounds how many events wait for the reader. Where a wallet's queue
 // is short fewer do, or a burst would fill it before a worker could help.
-const maxInbox = 256
+const maxInbox = 512
+
+// maxPush is how many go into the lanes at once: the workers wait meanwhile.
+const maxPush = 64
 
 func inboxSize(cfg StreamConfig) int { return max(1, min(maxInbox, cfg.QueuePerWallet/4)) }
 
@@ -53,7 +56,8 @@ func (l *link) accept(data []byte, now time.Time) {
 		}
 		key = w.coin.key
 	}
-	for _, u := range frame.Updates {
+	for i := range frame.Updates {
+		u := &frame.Updates[i]
 		if !l.isUpdate(u) {
 			continue
 		}
@@ -87,10 +91,11 @@ func (l *link) flush() {
 
 // pushAll is the one way from a transport into the wallets' lanes.
 func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.Time) {
+	l.count(len(list), now)
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for len(list) > 0 {
-		n, out := l.queue.PushAll(entries, func(i int) {
+		n, out := l.queue.PushAll(entries[:min(len(entries), maxPush)], func(i int) {
 			entries[i].V.ev.Repeat = l.note(list[i].w, list[i].item)
 		})
 		if out != queue.Accepted {
@@ -112,7 +117,7 @@ func (l *link) refused(a arrived, out queue.Outcome, now time.Time) {
 }
 
 // push is accept and flush for one update, of whoever polls.
-func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Time) {
+func (l *link) push(w *watch, key string, u *wire.Update, src Source, now time.Time) {
 	if !l.isUpdate(u) {
 		return
 	}
@@ -122,7 +127,7 @@ func (l *link) push(w *watch, key string, u wire.Update, src Source, now time.Ti
 }
 
 // isUpdate tells of what is none.
-func (l *link) isUpdate(u wire.Update) bool {
+func (l *link) isUpdate(u *wire.Update) bool {
 	if u.Event == "" {
 		l.garbage("update without an event name")
 		return false
@@ -150,15 +155,15 @@ func (l *link) pushed(c *Coin, out queue.Outcome) {
 // for it: not even what would tell a repeat.
 func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
 	l.flush() // what came before goes before
-	for _, u := range updates {
-		l.pushForeign(key, u, now)
+	for i := range updates {
+		l.pushForeign(key, &updates[i], now)
 	}
 	clear(updates)
 }
 
 // pushForeign takes an update of a wallet that nobody added. Nothing is kept
 // for it: not even what would tell a repeat.
-func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
+func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	if !l.d.allWallets || l.single { // before the daemon has read the filter it sends everybody's
 		l.d.n.add(foreign)
 		return
@@ -166,6 +171,7 @@ func (l *link) pushForeign(key string, u wire.Update, now time.Time) {
 	if !l.isUpdate(u) {
 		return
 	}
+	l.count(1, now)
 	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
 	ev := l.event(u, coin, key, SourceWebsocket, now)
 	l.pushed(coin, l.queue.PushKeyed(key, parcel{ev: ev}, parcel{ev: ev}.size()))
@@ -180,10 +186,14 @@ func foreignWallet(key string, cur *currency) Wallet {
 	return Wallet{Xpub: key}
 }
 
-func (l *link) event(u wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
-	l.d.n.add(received)
+// count counts updates that came.
+func (l *link) count(n int, now time.Time) {
+	l.d.n.addN(received, n)
 	l.d.n.lastEvent.Store(now.UnixNano())
-	ev := newEvent(u.Event, u.Body)
+}
+
+func (l *link) event(u *wire.Update, c *Coin, key string, src Source, now time.Time) *Event {
+	ev := newEvent(u.Event, &u.Body)
 	ev.Currency, ev.Wallet, ev.Coin, ev.Source, ev.Received = l.d.cur.Symbol, key, c, src, now
 	return ev
 }

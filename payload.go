@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"github.com/shopspring/decimal"
-
-	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // Payload is the body of an event: one of the four below, or a type of yours
@@ -127,48 +125,53 @@ func PayloadOf[P any](ev *Event) (P, error) {
 // readPayload reads the update into *target if that is one of the library's own
 // payloads: they are on the hot path and need no reflection.
 func readPayload(ev *Event, target any) (known bool, err error) {
+	body, want := &ev.body.Body, ""
 	switch p := target.(type) {
 	case *NewBlock:
-		*p, err = payload(ev, EventNewBlock, readNewBlock)
+		if want = EventNewBlock; ev.Name == want {
+			err = p.read(body)
+		}
 	case *NewTransaction:
-		*p, err = payload(ev, EventNewTransaction, readNewTransaction)
+		if want = EventNewTransaction; ev.Name == want {
+			err = p.read(body)
+		}
 	case *NewPayment:
-		*p, err = payload(ev, EventNewPayment, readNewPayment)
+		if want = EventNewPayment; ev.Name == want {
+			err = p.read(body)
+		}
 	case *VerifiedTx:
-		*p, err = payload(ev, EventVerifiedTx, readVerifiedTx)
+		if want = EventVerifiedTx; ev.Name == want {
+			err = p.read(body)
+		}
 	case **NewBlock:
-		*p, err = pointer(payload(ev, EventNewBlock, readNewBlock))
+		*p = new(NewBlock)
+		return readPayload(ev, *p)
 	case **NewTransaction:
-		*p, err = pointer(payload(ev, EventNewTransaction, readNewTransaction))
+		*p = new(NewTransaction)
+		return readPayload(ev, *p)
 	case **NewPayment:
-		*p, err = pointer(payload(ev, EventNewPayment, readNewPayment))
+		*p = new(NewPayment)
+		return readPayload(ev, *p)
 	case **VerifiedTx:
-		*p, err = pointer(payload(ev, EventVerifiedTx, readVerifiedTx))
+		*p = new(VerifiedTx)
+		return readPayload(ev, *p)
 	default:
 		return false, nil
 	}
-	return true, err
-}
-
-func payload[P any](ev *Event, name string, read func(body *wire.Body) (P, error)) (P, error) {
-	var zero P
-	if ev.Name != name {
-		return zero, wrongEvent(ev, zero, name)
+	if ev.Name != want {
+		return true, wrongEvent(ev, reflect.TypeOf(target).Elem(), want)
 	}
-	p, err := read(&ev.body.Body)
 	if err != nil {
-		return zero, payloadError(ev, err, nil)
+		return true, payloadError(ev, err, nil)
 	}
-	return p, nil
+	return true, nil
 }
-
-func pointer[P any](p P, err error) (*P, error) { return &p, err }
 
 // decodePayload is PayloadOf for other types.
 func decodePayload[P any](ev *Event) (P, error) {
 	var p, zero P
 	if name, err := payloadName[P](); err == nil && name != ev.Name {
-		return zero, wrongEvent(ev, zero, name)
+		return zero, wrongEvent(ev, reflect.TypeFor[P](), name)
 	}
 	t := reflect.TypeFor[P]()
 	err := unmarshal(strings.NewReader(ev.body.Text), &p)
@@ -181,8 +184,8 @@ func decodePayload[P any](ev *Event) (P, error) {
 	return p, nil
 }
 
-func wrongEvent(ev *Event, p any, name string) error {
-	return fmt.Errorf("%w: %T is of %s, the event is %s", ErrWrongEvent, p, name, ev.Name)
+func wrongEvent(ev *Event, t reflect.Type, name string) error {
+	return fmt.Errorf("%w: %v is of %s, the event is %s", ErrWrongEvent, t, name, ev.Name)
 }
 
 // payloadError says of which event an error is and, for one that encoding/json

@@ -21,48 +21,42 @@ var (
 	verifiedMembers    = []string{"tx", "height"}
 )
 
-func readNewBlock(body *wire.Body) (NewBlock, error) {
+func (p *NewBlock) read(body *wire.Body) error {
 	var v [1]wire.Value
 	r := readBody(body, blockMembers, v[:])
-	p := NewBlock{Height: r.integer("height", v[0])}
-	return p, r.err
+	p.Height = r.integer("height", v[0])
+	return r.err
 }
 
-func readNewTransaction(body *wire.Body) (NewTransaction, error) {
+func (p *NewTransaction) read(body *wire.Body) error {
 	var v [5]wire.Value
 	r := readBody(body, transactionMembers, v[:])
-	p := NewTransaction{
-		Tx:          r.requiredText("tx", v[0]),
-		FromAddress: r.text("from_address", v[1]),
-		To:          r.text("to", v[2]),
-		Amount:      r.amount("amount", v[3]),
-		Contract:    r.text("contract", v[4]),
-	}
-	return p, r.err
+	p.Tx = r.requiredText("tx", v[0])
+	p.FromAddress = r.text("from_address", v[1])
+	p.To = r.text("to", v[2])
+	p.Amount = r.amount("amount", v[3])
+	p.Contract = r.text("contract", v[4])
+	return r.err
 }
 
-func readNewPayment(body *wire.Body) (NewPayment, error) {
+func (p *NewPayment) read(body *wire.Body) error {
 	var v [6]wire.Value
 	r := readBody(body, paymentMembers, v[:])
-	p := NewPayment{
-		Address:    r.requiredText("address", v[0]),
-		Status:     r.status("status", v[1]),
-		StatusStr:  r.requiredText("status_str", v[2]),
-		TxHashes:   r.texts("tx_hashes", v[3]),
-		SentAmount: r.amount("sent_amount", v[4]),
-		Contract:   r.text("contract", v[5]),
-	}
-	return p, r.err
+	p.Address = r.requiredText("address", v[0])
+	p.Status = r.status("status", v[1])
+	p.StatusStr = r.requiredText("status_str", v[2])
+	p.TxHashes = r.texts("tx_hashes", v[3])
+	p.SentAmount = r.amount("sent_amount", v[4])
+	p.Contract = r.text("contract", v[5])
+	return r.err
 }
 
-func readVerifiedTx(body *wire.Body) (VerifiedTx, error) {
+func (p *VerifiedTx) read(body *wire.Body) error {
 	var v [2]wire.Value
 	r := readBody(body, verifiedMembers, v[:])
-	p := VerifiedTx{
-		Tx:     r.requiredText("tx", v[0]),
-		Height: r.integer("height", v[1]),
-	}
-	return p, r.err
+	p.Tx = r.requiredText("tx", v[0])
+	p.Height = r.integer("height", v[1])
+	return r.err
 }
 
 // bodyReader reads the members of one update and keeps the first error.

@@ -13,33 +13,21 @@ import (
 // library's own reading of them is worth. Names of members count in any case
 // here.
 
-func readNewBlock(body *wire.Body) (p NewBlock, err error) {
-	err = p.decode([]byte(body.Text))
-	return named(p, err)
-}
+func (p *NewBlock) read(body *wire.Body) error { return named(p.decode([]byte(body.Text))) }
 
-func readNewTransaction(body *wire.Body) (p NewTransaction, err error) {
-	err = p.decode([]byte(body.Text))
-	return named(p, err)
-}
+func (p *NewTransaction) read(body *wire.Body) error { return named(p.decode([]byte(body.Text))) }
 
-func readNewPayment(body *wire.Body) (p NewPayment, err error) {
-	err = p.decode([]byte(body.Text))
-	return named(p, err)
-}
+func (p *NewPayment) read(body *wire.Body) error { return named(p.decode([]byte(body.Text))) }
 
-func readVerifiedTx(body *wire.Body) (p VerifiedTx, err error) {
-	err = p.decode([]byte(body.Text))
-	return named(p, err)
-}
+func (p *VerifiedTx) read(body *wire.Body) error { return named(p.decode([]byte(body.Text))) }
 
 // named says which member an error is about.
-func named[P any](p P, err error) (P, error) {
+func named(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
 		err = &PayloadError{Field: wrongType.Field, Err: err}
 	}
-	return p, err
+	return err
 }
 
 func (p *NewBlock) decode(raw []byte) error {

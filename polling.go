@@ -180,11 +180,11 @@ func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
 	now := time.Now()
 	for _, u := range updates {
 		if !chainWide(u.Event) {
-			p.l.push(w, w.coin.key, u, SourcePoll, now)
+			p.l.push(w, w.coin.key, &u, SourcePoll, now)
 			continue
 		}
 		if fresh[0] {
-			p.l.push(p.l.chain, "", u, SourcePoll, now)
+			p.l.push(p.l.chain, "", &u, SourcePoll, now)
 		}
 		fresh = fresh[1:]
 	}

@@ -241,7 +241,8 @@ func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error
 
 // event is u for this dispatcher's Coin.
 func (d *Dispatcher) event(u update) *Event {
-	ev := newEvent(u.event, wire.BodyOf(u.text))
+	body := wire.BodyOf(u.text)
+	ev := newEvent(u.event, &body)
 	ev.Coin, ev.Currency, ev.Wallet, ev.Source, ev.Received = d.coin, u.currency, u.wallet, u.source, u.received
 	ev.Attempt = max(u.attempt, 1)
 	if ev.Received.IsZero() {
@@ -261,12 +262,13 @@ func (d *Dispatcher) event(u update) *Event {
 }
 
 // newEvent makes an event and its body in one allocation.
-func newEvent(name string, body wire.Body) *Event {
-	both := &struct {
+func newEvent(name string, body *wire.Body) *Event {
+	both := new(struct {
 		Event
 		eventBody
-	}{Event: Event{Name: name, Attempt: 1}, eventBody: eventBody{Body: body}}
-	both.Event.body = &both.eventBody
+	})
+	both.Name, both.Attempt, both.body = name, 1, &both.eventBody
+	both.Body = *body
 	return &both.Event
 }
 

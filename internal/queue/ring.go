@@ -36,7 +36,9 @@ func (r *ring[E]) pop() (e E, ok bool) {
 	var zero E
 	e, r.buf[r.head] = r.buf[r.head], zero
 	r.head = r.index(1)
-	r.n--
+	if r.n--; r.n == 0 {
+		r.head = 0 // the same place again and again stays in the cache
+	}
 	return e, true
 }
 

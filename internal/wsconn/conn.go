@@ -154,6 +154,10 @@ func (c *Conn) readMessage() ([]byte, error) {
 // sign notes a sign of life. It is on the path of every message, so it does not
 // ask the clock: what counts is when the bytes came.
 func (c *Conn) sign() {
+	if !c.in.fresh {
+		return
+	}
+	c.in.fresh = false
 	// The answer to the upgrade may have brought frames along, before epoch.
 	c.lastFrame.Store(max(1, int64(c.in.at.Sub(c.epoch))))
 }

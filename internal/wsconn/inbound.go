@@ -15,6 +15,7 @@ type inbound struct {
 	left  int // of the answer to the upgrade, while limit is set
 	limit bool
 	at    time.Time // when the last bytes came
+	fresh bool      // that was not noted as a sign of life yet
 	wait  func()    // Config.BeforeWait; nil = nobody asks
 }
 
@@ -29,7 +30,7 @@ func (c *inbound) Read(p []byte) (n int, err error) {
 		c.wait()
 	}
 	n, err = c.Conn.Read(p)
-	c.at = time.Now()
+	c.at, c.fresh = time.Now(), true
 	c.left -= n
 	return n, err
 }
