@@ -21,7 +21,7 @@ func TestEmptyLaneKeepsLittleRoom(t *testing.T) {
 		}
 		l.Release(nil, nil, nil)
 		require.NoError(t, s.Drain(t.Context()))
-		require.LessOrEqual(t, l.items.room(), keepCap)
+		require.LessOrEqual(t, l.items.rest.room(), keepCap)
 	}
 }
 
@@ -39,7 +39,7 @@ func TestBusyLaneKeepsItsRoom(t *testing.T) {
 		l.pop()
 		s.mu.Unlock()
 		require.Equal(t, Accepted, l.Push(v, 1))
-		require.Equal(t, 64, l.items.room())
+		require.Equal(t, 64, l.items.rest.room())
 	}
 }
 

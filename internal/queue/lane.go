@@ -6,7 +6,7 @@ type Lane[T any] struct {
 	set *Set[T]
 	key string
 
-	items ring[item[T]] // wait
+	items fifo[item[T]] // wait
 	bytes int64
 	older int // of items, from the head on: they waited when the hold began
 
@@ -73,7 +73,7 @@ func (l *Lane[T]) PushBefore(v T, size int) bool {
 		s.hire()
 		return true
 	}
-	var items ring[item[T]]
+	var items fifo[item[T]]
 	for i := range l.items.len() {
 		if i == l.older {
 			items.push(it)
@@ -129,7 +129,7 @@ func (l *Lane[T]) Insert(list []Placed[T]) {
 		s.hire()
 		return
 	}
-	var items ring[item[T]]
+	var items fifo[item[T]]
 	at, n := 0, l.items.len()
 	for _, p := range list {
 		for ; at < min(n, l.older+p.Before); at++ {
@@ -209,7 +209,7 @@ func (l *Lane[T]) RemoveFunc(each func(T)) (dropped int) {
 			}
 		}
 	}
-	l.replace(ring[item[T]]{})
+	l.replace(fifo[item[T]]{})
 	l.removed = true
 	s.wake(l)
 	l.forgetIfIdle()
@@ -303,8 +303,8 @@ func (l *Lane[T]) atOnce() bool {
 }
 
 func (l *Lane[T]) append(it item[T]) {
-	if l.items.len() == keepCap && l.items.room() == keepCap {
-		l.items.moveTo(l.set.takeSpare())
+	if rest := &l.items.rest; rest.len() == keepCap && rest.room() == keepCap {
+		rest.moveTo(l.set.takeSpare())
 	}
 	l.items.push(it)
 	l.count(it, 1)
@@ -316,9 +316,9 @@ const keepCap = 4
 
 func (l *Lane[T]) pop() item[T] {
 	it, _ := l.items.pop()
-	if l.empty() && l.items.room() > keepCap {
-		l.set.putSpare(l.items.buf)
-		l.items = ring[item[T]]{}
+	if rest := &l.items.rest; l.empty() && rest.room() > keepCap {
+		l.set.putSpare(rest.buf)
+		*rest = ring[item[T]]{}
 	}
 	l.count(it, -1)
 	return it
@@ -334,7 +334,7 @@ func (l *Lane[T]) pushFront(it item[T]) {
 
 // merge puts first behind the older values and drops what keep refuses.
 func (l *Lane[T]) merge(first []T, size func(T) int, keep func(T) bool) {
-	var items ring[item[T]]
+	var items fifo[item[T]]
 	retried := false
 	kept := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -359,7 +359,7 @@ func (l *Lane[T]) merge(first []T, size func(T) int, keep func(T) bool) {
 	}
 }
 
-func (l *Lane[T]) replace(items ring[item[T]]) {
+func (l *Lane[T]) replace(items fifo[item[T]]) {
 	for i := range l.items.len() {
 		l.count(l.items.at(i), -1)
 	}

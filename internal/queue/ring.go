@@ -36,9 +36,7 @@ func (r *ring[E]) pop() (e E, ok bool) {
 	var zero E
 	e, r.buf[r.head] = r.buf[r.head], zero
 	r.head = r.index(1)
-	if r.n--; r.n == 0 {
-		r.head = 0 // the same place again and again stays in the cache
-	}
+	r.n--
 	return e, true
 }
 

@@ -7,10 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A ring behaves like a slice, at every fill and turn.
-func TestRingBehavesLikeASlice(t *testing.T) {
+// line is what a ring and a fifo have in common.
+type line[E any] interface {
+	len() int
+	at(i int) E
+	push(E)
+	pushFront(E)
+	pop() (E, bool)
+}
+
+func TestRingBehavesLikeASlice(t *testing.T) { behavesLikeASlice(t, new(ring[int])) }
+
+func TestFifoBehavesLikeASlice(t *testing.T) { behavesLikeASlice(t, new(fifo[int])) }
+
+// behavesLikeASlice tests r at every fill and turn.
+func behavesLikeASlice(t *testing.T, r line[int]) {
 	random := rand.New(rand.NewPCG(3, 4))
-	var r ring[int]
 	var want []int
 	grow := 3
 	for i := range 20_000 {
@@ -36,6 +48,8 @@ func TestRingBehavesLikeASlice(t *testing.T) {
 		if len(want) > 0 {
 			require.Equal(t, want[len(want)-1], r.at(len(want)-1))
 			require.Equal(t, want[0], r.at(0))
+			middle := random.IntN(len(want))
+			require.Equal(t, want[middle], r.at(middle))
 		}
 	}
 }
@@ -52,6 +66,23 @@ func TestRingForgetsWhatItGave(t *testing.T) {
 			r.pop()
 		}
 		for _, p := range r.buf {
+			require.Nil(t, p)
+		}
+	}
+}
+
+func TestFifoForgetsWhatItGave(t *testing.T) {
+	var f fifo[*int]
+	for n := range 12 {
+		for range n {
+			f.push(new(int))
+			f.pushFront(new(int))
+		}
+		for range 2 * n {
+			f.pop()
+		}
+		require.Nil(t, f.first)
+		for _, p := range f.rest.buf {
 			require.Nil(t, p)
 		}
 	}

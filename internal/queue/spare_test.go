@@ -173,17 +173,21 @@ func (m *spareModel) judge() {
 	}
 	waiting := 0
 	for i, l := range m.lanes {
-		own(l.items.buf, fmt.Sprint("lane ", i))
+		own(l.items.rest.buf, fmt.Sprint("lane ", i))
 		require.Equal(m.t, len(m.want[i]), l.items.len())
 		for k, v := range m.want[i] {
 			if l.items.at(k).v != v {
 				require.FailNow(m.t, "another value", "lane %d, place %d", i, k)
 			}
 		}
-		for k := l.items.len(); k < l.items.room(); k++ {
-			if l.items.at(k) != (item[*payload]{}) {
+		rest := &l.items.rest
+		for k := rest.len(); k < rest.room(); k++ {
+			if rest.at(k) != (item[*payload]{}) {
 				require.FailNow(m.t, "room that is not in use keeps a value", "lane %d, place %d", i, k)
 			}
+		}
+		if l.items.len() == 0 {
+			require.Zero(m.t, l.items.first, "an empty lane keeps nothing")
 		}
 		waiting += len(m.want[i])
 	}
@@ -205,7 +209,7 @@ func TestSpareRoomPassesOnWithoutValues(t *testing.T) {
 				for range len(m.want[i]) {
 					m.pop(i)
 				}
-				require.LessOrEqual(t, m.lanes[i].items.room(), keepCap)
+				require.LessOrEqual(t, m.lanes[i].items.rest.room(), keepCap)
 			}
 			m.judge()
 		}) {
@@ -233,11 +237,12 @@ func TestSpareRoomIsBounded(t *testing.T) {
 		}
 		m.judge()
 	}
-	fill(maxSpareRoom + 1)
+	const first = 1 // the head needs no room
+	fill(first + maxSpareRoom + 1)
 	require.Empty(t, m.s.spares, "what very much was in is not kept")
-	fill(keepCap)
+	fill(first + keepCap)
 	require.Empty(t, m.s.spares, "a lane keeps little room itself")
-	fill(keepCap + 1)
+	fill(first + keepCap + 1)
 	require.Len(t, m.s.spares, maxSpares)
 	fill(maxSpareRoom)
 	require.LessOrEqual(t, len(m.s.spares), maxSpares)
@@ -346,7 +351,7 @@ func TestRoomPassesBesideWorkers(t *testing.T) {
 	require.Zero(t, wrong.Load())
 	require.Equal(t, pushed.Load(), handled.Load())
 	for _, l := range all {
-		require.LessOrEqual(t, l.items.room(), keepCap)
+		require.LessOrEqual(t, l.items.rest.room(), keepCap)
 	}
 	for _, buf := range s.spares {
 		require.True(t, unused(buf))
