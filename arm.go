@@ -136,7 +136,7 @@ func (l *link) armTried(info ArmInfo) {
 // is new since the connect.
 func (l *link) setArmed(w *watch) bool {
 	l.mu.Lock()
-	fresh := l.connected && l.watches[w.coin.key] == w && !l.isArmed(w)
+	fresh := l.connected && !w.gone.Load() && !l.isArmed(w)
 	if fresh {
 		w.armedIn.Store(l.epoch.Load())
 		l.armed++

@@ -165,8 +165,8 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if current := l.lookup(w.coin.key); current != w {
-		if current != nil {
+	if w.gone.Load() {
+		if current := l.lookup(w.coin.key); current != nil {
 			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
 		}
 		return false, true

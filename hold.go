@@ -41,7 +41,7 @@ func (l *link) open(w *watch) {
 func (l *link) withLane(w *watch, do func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if w != l.chain && l.watches[w.coin.key] != w {
+	if w.gone.Load() {
 		return false
 	}
 	do()
@@ -75,7 +75,7 @@ func (r *recovery) release(p *pass, w *watch, failed bool) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if l.lookup(w.coin.key) != w {
+	if w.gone.Load() {
 		return
 	}
 	if failed {

@@ -91,6 +91,7 @@ type watch struct {
 
 	armedIn atomic.Uint64 // the epoch in which the daemon loaded the wallet; 0 = never
 	asking  atomic.Bool   // a get_updates call is under way
+	gone    atomic.Bool   // the wallet was removed, and may have come back as another watch; set under link.mu
 
 	// What follows is guarded by link.hist. There may be very many watches: the
 	// small fields stand together.
@@ -186,6 +187,7 @@ func (l *link) removeCoin(c *Coin) {
 		return
 	}
 	delete(l.watches, c.key)
+	w.gone.Store(true)
 	if l.isArmed(w) {
 		l.armed--
 	}

@@ -109,7 +109,7 @@ func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w, since: time.Now()}, 
 // poll asks once for one wallet and puts it down for the next time.
 func (p *poller) poll(t pollTask) {
 	c := t.w.coin
-	if p.l.lookup(c.key) != t.w {
+	if t.w.gone.Load() {
 		return // it was removed
 	}
 	p.resume()

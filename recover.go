@@ -100,7 +100,7 @@ func (r *recovery) recover(t recoverTask, leave func()) {
 	case <-p.ctx.Done():
 		return
 	}
-	if r.l.lookup(t.w.coin.key) != t.w { // it was removed
+	if t.w.gone.Load() {
 		if t.forChain != nil && !r.refill(r.l.chain) {
 			r.chainRefilled(p, t, false)
 		}
@@ -170,7 +170,7 @@ func (r *recovery) alive(p *pass) bool {
 }
 
 // justNow is much less than the start of a daemon takes.
-const justNow = 5 * time.Millisecond
+const justNow = 10 * time.Millisecond
 
 // answerRoom is what an answer is expected to take for each update that the
 // daemon's queue holds.

@@ -128,7 +128,7 @@ func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
 			return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == t.await
 		})
 	}
-	if l.lookup(w.coin.key) != w || holds(updates) || w.keeps() && holds(w.drained.updates) {
+	if w.gone.Load() || holds(updates) || w.keeps() && holds(w.drained.updates) {
 		return false
 	}
 	if t.awaits++; t.awaits > mostAwaits {

@@ -38,8 +38,8 @@ type Config struct {
 // Client talks to one daemon. It is safe for concurrent use and owns no goroutines or connections;
 // idle connections belong to Config.HTTP.
 type Client struct {
-	callURL, specURL string
-	user, password   string
+	callURL, specURL url.URL
+	credentials      []string // of the header Authorization; nil without
 	http             *http.Client
 	maxAnswer        int64
 
@@ -57,15 +57,14 @@ type Client struct {
 func New(cfg Config) *Client {
 	callURL, specURL := endpoints(cfg.URL)
 	return &Client{
-		callURL:   callURL,
-		specURL:   specURL,
-		user:      cfg.User,
-		password:  cfg.Password,
-		http:      withoutRedirects(cfg.HTTP),
-		maxAnswer: answerLimit(cfg.MaxAnswer),
-		started:   time.Now(),
-		spec:      newSpecCache(),
-		places:    newPlaces(),
+		callURL:     callURL,
+		specURL:     specURL,
+		credentials: credentials(cfg.User, cfg.Password),
+		http:        withoutRedirects(cfg.HTTP),
+		maxAnswer:   answerLimit(cfg.MaxAnswer),
+		started:     time.Now(),
+		spec:        newSpecCache(),
+		places:      newPlaces(),
 	}
 }
 
@@ -116,13 +115,14 @@ func (c *Client) noteAnswer() {
 	c.answered.Store(max(1, int64(time.Since(c.started))))
 }
 
-func endpoints(base *url.URL) (call, spec string) {
+func endpoints(base *url.URL) (call, spec url.URL) {
 	u := url.URL{}
 	if base != nil {
 		u = *base
 	}
 	u.User = nil
 	u.Fragment, u.RawFragment = "", ""
+	u.Host = strings.TrimSuffix(u.Host, ":")
 
 	at := u
 	at.Path = strings.TrimSuffix(u.Path, "/") + "/spec"
@@ -132,7 +132,17 @@ func endpoints(base *url.URL) (call, spec string) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	return u.String(), at.String()
+	return u, at
+}
+
+// credentials are the same for every request, so they are encoded once.
+func credentials(user, password string) []string {
+	if user == "" && password == "" {
+		return nil
+	}
+	req := http.Request{Header: make(http.Header)}
+	req.SetBasicAuth(user, password)
+	return req.Header["Authorization"]
 }
 
 func withoutRedirects(hc *http.Client) *http.Client {

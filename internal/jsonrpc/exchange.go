@@ -8,20 +8,21 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 )
 
 // reply is an HTTP answer that was read to its end. The body is in a borrowed buffer.
 type reply struct {
-	status    int
-	mediaType string
-	body      []byte
+	status int
+	header http.Header
+	body   []byte
 }
 
 // exchange sends one request and reads the whole answer into buf, so that the connection can be used
 // again. The error is a *TransportError.
-func (c *Client) exchange(ctx context.Context, method, target string, body []byte, buf *bytes.Buffer) (reply, error) {
+func (c *Client) exchange(ctx context.Context, method string, target url.URL, body []byte, buf *bytes.Buffer) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, &TransportError{Err: err}
 	}
@@ -39,22 +40,25 @@ func (c *Client) exchange(ctx context.Context, method, target string, body []byt
 	if err := c.read(resp, buf); err != nil {
 		return reply{}, &TransportError{MaybeSent: true, StatusCode: resp.StatusCode, Err: quiet(ctx, err)}
 	}
-	return reply{resp.StatusCode, mediaType(resp.Header), buf.Bytes()}, nil
+	return reply{resp.StatusCode, resp.Header, buf.Bytes()}, nil
 }
 
-func (c *Client) request(ctx context.Context, method, target string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+func (c *Client) request(ctx context.Context, method string, target url.URL, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body)) // the URL has been parsed
 	if err != nil {
 		return nil, err
 	}
+	req.URL, req.Host = &target, target.Host
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header["Content-Type"] = jsonType
 	}
-	if c.user != "" || c.password != "" {
-		req.SetBasicAuth(c.user, c.password)
+	if c.credentials != nil {
+		req.Header["Authorization"] = c.credentials
 	}
 	return req, nil
 }
+
+var jsonType = []string{"application/json"}
 
 func (c *Client) read(resp *http.Response, buf *bytes.Buffer) error {
 	if resp.ContentLength > c.maxAnswer {
@@ -86,7 +90,7 @@ func (c *Client) judge(rep reply, cause error) error {
 	return &TransportError{
 		MaybeSent:  !rep.isRefusal() || errors.Is(cause, errForeignID),
 		StatusCode: rep.status,
-		Err:        fmt.Errorf("%w, content type %s", cause, rep.mediaType),
+		Err:        fmt.Errorf("%w, content type %s", cause, rep.mediaType()),
 	}
 }
 
@@ -97,14 +101,14 @@ func (r reply) isRefusal() bool { return r.status >= 400 && r.status < 500 }
 // looks different and leaves open what the daemon did.
 func (r reply) isOwnFault() bool {
 	text := string(r.body[:min(len(r.body), 1024)])
-	return r.status == http.StatusInternalServerError && r.mediaType == "text/plain" &&
+	return r.status == http.StatusInternalServerError && r.mediaType() == "text/plain" &&
 		strings.HasPrefix(text, "500 Internal Server Error") &&
 		strings.Contains(text, "Server got itself in trouble")
 }
 
 // mediaType is the content type without its parameters. It goes into error texts, hence the limits.
-func mediaType(h http.Header) string {
-	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+func (r reply) mediaType() string {
+	kind, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
 	if err != nil || len(kind) > 60 {
 		return "unknown"
 	}

@@ -40,12 +40,12 @@ type Conn struct {
 	mu        sync.Mutex
 	cause     error // why the connection ended; set once, before done is closed
 	shutting  bool
-	lastPing  uint64
 	sent      uint64                   // the number of the last ping that was sent
 	sentAt    time.Duration            // when, since epoch
 	awaits    bool                     // its pong
 	answered  time.Duration            // when the last ping was sent that was answered; 0 = none was
-	barriers  map[uint64]chan struct{} // Ping calls by number
+	wanted    chan struct{}            // closed with the pong of the next ping; nil while no Ping call waits for that
+	barriers  map[uint64]chan struct{} // the same of pings that were sent, by their numbers
 	done      chan struct{}            // closed with cause
 	closing   chan struct{}            // closed by the first Shutdown
 	pingNow   chan struct{}            // a Ping call wants a ping to be sent

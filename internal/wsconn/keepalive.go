@@ -72,14 +72,17 @@ func (c *Conn) life(now time.Duration) time.Duration {
 	return life
 }
 
-// sendPing carries a number of its own behind that of the newest barrier, so that
-// its pong opens that one and all before it, and is not taken for another ping's. It may wait behind a long Write, but never longer than
-// for a pong, so that the watchdog is not late.
+// sendPing sends a ping with a number of its own, so that its pong is not taken
+// for another one's. It may wait behind a long Write, but never longer than for
+// a pong, so that the watchdog is not late.
 func (c *Conn) sendPing() {
 	c.mu.Lock()
-	c.lastPing++
-	payload := strconv.AppendUint(nil, c.lastPing, 10)
-	c.sent, c.sentAt, c.awaits = c.lastPing, time.Since(c.epoch), true
+	c.sent++
+	payload := strconv.AppendUint(nil, c.sent, 10)
+	c.sentAt, c.awaits = time.Since(c.epoch), true
+	if c.wanted != nil {
+		c.barriers[c.sent], c.wanted = c.wanted, nil
+	}
 	c.mu.Unlock()
 	deadline := time.Now().Add(min(c.cfg.WriteTimeout, c.cfg.PongTimeout))
 	err := c.ws.WriteControl(websocket.PingMessage, payload, deadline)
@@ -97,7 +100,7 @@ func (c *Conn) sendPing() {
 
 // Many who ask for a ping in a short time share one.
 const (
-	spacing  = 2 * time.Millisecond  // between two pings
+	spacing  = 5 * time.Millisecond  // between two pings
 	patience = 10 * time.Millisecond // the same while the pong of the last one has not come
 )
 
@@ -119,7 +122,7 @@ func (c *Conn) untilPing() time.Duration {
 func (c *Conn) owesPing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.lastPing > c.sent
+	return c.wanted != nil
 }
 
 // Heard reports whether a ping was answered that was sent no longer ago than
@@ -138,12 +141,10 @@ func (c *Conn) Heard(within time.Duration) bool {
 // error, or with the connection's reason when that ends. A goroutine must be in
 // Read meanwhile, and it must not be this one.
 func (c *Conn) Ping(ctx context.Context) error {
-	number, passed, err := c.addBarrier()
+	passed, err := c.wantPing()
 	if err != nil {
 		return err
 	}
-	defer c.removeBarrier(number)
-	c.askForPing()
 	select {
 	case <-passed:
 		return nil
@@ -159,29 +160,25 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 }
 
+// wantPing asks for a ping and returns what its pong closes.
+func (c *Conn) wantPing() (passed <-chan struct{}, err error) {
+	if err := c.ended(); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wanted == nil {
+		c.wanted = make(chan struct{})
+		c.askForPing()
+	}
+	return c.wanted, nil
+}
+
 func (c *Conn) askForPing() {
 	select {
 	case c.pingNow <- struct{}{}:
-	default: // one that is due and not yet sent serves this call too
+	default: // keepAlive has not yet seen that it was asked before
 	}
-}
-
-func (c *Conn) addBarrier() (uint64, <-chan struct{}, error) {
-	if err := c.ended(); err != nil {
-		return 0, nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastPing++
-	passed := make(chan struct{})
-	c.barriers[c.lastPing] = passed
-	return c.lastPing, passed, nil
-}
-
-func (c *Conn) removeBarrier(number uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.barriers, number)
 }
 
 // passBarriers opens the barrier that the pong names and all before it: a peer
@@ -195,14 +192,14 @@ func (c *Conn) passBarriers(payload string) {
 	c.beforeWait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if upTo > c.lastPing {
+	if upTo > c.sent {
 		return
 	}
 	if c.awaits && upTo == c.sent {
 		c.awaits, c.answered = false, c.sentAt
 	}
-	if c.lastPing > c.sent {
-		c.askForPing()
+	if c.wanted != nil {
+		c.askForPing() // who wants it need not wait that long
 	}
 	for number, passed := range c.barriers {
 		if number <= upTo {
