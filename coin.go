@@ -17,15 +17,16 @@ import (
 // A Coin prints as its currency and a short hash of its wallet: the wallet's
 // key may be a seed.
 type Coin struct {
-	disp    Dispatcher // with the next two, what every event looks at
-	d       *daemon
 	key     string
+	d       *daemon
+	disp    Dispatcher // what every event looks at ends in the first 64 bytes
 	wallet  Wallet
 	manager *APIManager            // whose Coin it is; nil for one made by NewCoin or LoadWallet
 	running atomic.Bool            // a stream of its own
 	self    atomic.Pointer[daemon] // of a managed Coin's own stream, with counters of its own
 	watched atomic.Pointer[watch]  // what the running stream keeps for the wallet
 	armed   signal                 // broadcast when the wallet becomes armed, or a stream starts
+	_       [16]byte               // to whole cache lines: there may be very many Coins
 }
 
 // NewCoin makes a Coin of a currency that is known or registered. It does not

@@ -74,8 +74,8 @@ func On[P Payload](r Registry, fn func(ctx context.Context, ev *Event, p P) erro
 // registry maps event names to handlers. Reading takes no lock: writers put a
 // new map in place of the old one. The zero value is empty.
 type registry struct {
-	mu       sync.Mutex // among writers
 	handlers atomic.Pointer[map[string]Handler]
+	mu       sync.Mutex // among writers
 }
 
 func (r *registry) set(events []string, h Handler) {

@@ -182,11 +182,11 @@ type Sink interface {
 // Coin is built on it; by itself it is the way in for events that come from no
 // daemon. The zero value is ready to use and logs nowhere.
 type Dispatcher struct {
-	own    registry
-	parent *registry // asked where own has no handler; nil = none
 	log    *slog.Logger
 	coin   *Coin
 	n      *counters // nil = nobody counts
+	parent *registry // asked where own has no handler; nil = none
+	own    registry
 }
 
 // NewDispatcher makes a Dispatcher. It takes WithLogger, WithHooks and
