@@ -29,13 +29,14 @@ const (
 )
 
 func (b socketBench) contenders() []contender {
-	longer := socketBench{b.p, 4 * b.events} // it costs so little
+	longer := socketBench{b.p, 4 * b.events}
 	return []contender{
-		{discarding, longer.events, longer.loop(8, discard)},
+		{discarding, longer.events, longer.loop(8, discard)}, // it costs so little
 		{asCoin, b.events, b.library(1, newCoin, readPayloads)},
 		{unread, b.events, b.library(1, newCoin, leaveBodies)},
 		{asManager, b.events, b.library(8, newManager, readPayloads)},
-		{asMany, b.events, b.library(1000, newManager, readPayloads)},
+		// At first each wallet's history grows: that is to be a small part.
+		{asMany, longer.events, longer.library(1000, newManager, readPayloads)},
 		{mapping, b.events, b.loop(8, readMaps)},
 		{structural, b.events, b.loop(8, readStructs)},
 		{spawning, b.events, b.loop(8, readInGoroutines)},

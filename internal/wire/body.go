@@ -56,7 +56,7 @@ func (b *Body) Find(names []string, values []Value) bool {
 		if !ok {
 			return w.ended
 		}
-		if i := indexOf(names, b.Text[m.name:m.nameEnd], at); i >= 0 {
+		if i := indexOf(names, b.Text[m.name:m.nameEnd], at, false); i >= 0 {
 			values[i] = m.value
 			at = i + 1
 		}
@@ -71,7 +71,7 @@ func (b *Body) findIndexed(names []string, values []Value) {
 		key := b.Text[p.name : int(p.name)+int(x.nameLens[k])]
 		i := at
 		if at == len(names) || names[at] != key {
-			if i = indexOf(names, key, at); i < 0 {
+			if i = indexOf(names, key, at, true); i < 0 { // names in the index have no escapes
 				continue
 			}
 		}
@@ -80,10 +80,10 @@ func (b *Body) findIndexed(names []string, values []Value) {
 	}
 }
 
-// indexOf finds the name of a member, which may be written with escapes. A
-// daemon writes members always in the same order, so it looks from the place
-// behind the last one.
-func indexOf(names []string, key string, from int) int {
+// indexOf finds the name of a member, which may be written with escapes unless
+// it is plain. A daemon writes members always in the same order, so it looks
+// from the place behind the last one.
+func indexOf(names []string, key string, from int, plain bool) int {
 	for i := from; i < len(names); i++ {
 		if names[i] == key {
 			return i
@@ -94,14 +94,14 @@ func indexOf(names []string, key string, from int) int {
 			return i
 		}
 	}
-	if strings.IndexByte(key, '\\') < 0 {
+	if plain || strings.IndexByte(key, '\\') < 0 {
 		return -1
 	}
 	var name string
 	if json.Unmarshal([]byte(`"`+key+`"`), &name) != nil || strings.IndexByte(name, '\\') >= 0 {
 		return -1
 	}
-	return indexOf(names, name, from)
+	return indexOf(names, name, from, true)
 }
 
 // Without returns what stands before and behind the first member of a name, its
