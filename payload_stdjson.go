@@ -37,7 +37,7 @@ func (p *NewBlock) decode(raw []byte) error {
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
-	return require("height", w.Height, &p.Height)
+	return mustHave("height", w.Height, &p.Height)
 }
 
 func (p *NewTransaction) decode(raw []byte) error {
@@ -56,7 +56,7 @@ func (p *NewTransaction) decode(raw []byte) error {
 		return &PayloadError{Field: "amount", Err: err}
 	}
 	p.FromAddress, p.To, p.Amount, p.Contract = w.FromAddress, w.To, amount, w.Contract
-	return require("tx", w.Tx, &p.Tx)
+	return mustHave("tx", w.Tx, &p.Tx)
 }
 
 func (p *NewPayment) decode(raw []byte) error {
@@ -77,9 +77,9 @@ func (p *NewPayment) decode(raw []byte) error {
 	}
 	p.TxHashes, p.SentAmount, p.Contract = w.TxHashes, sent, w.Contract
 	return errors.Join(
-		require("address", w.Address, &p.Address),
-		require("status", w.Status, &p.Status),
-		require("status_str", w.StatusStr, &p.StatusStr))
+		mustHave("address", w.Address, &p.Address),
+		mustHave("status", w.Status, &p.Status),
+		mustHave("status_str", w.StatusStr, &p.StatusStr))
 }
 
 func (p *VerifiedTx) decode(raw []byte) error {
@@ -90,10 +90,10 @@ func (p *VerifiedTx) decode(raw []byte) error {
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return err
 	}
-	return errors.Join(require("tx", w.Tx, &p.Tx), require("height", w.Height, &p.Height))
+	return errors.Join(mustHave("tx", w.Tx, &p.Tx), mustHave("height", w.Height, &p.Height))
 }
 
-func require[T any](name string, value *T, field *T) error {
+func mustHave[T any](name string, value *T, field *T) error {
 	if value == nil {
 		return &PayloadError{Field: name, Err: ErrMissingMember}
 	}
