@@ -40,16 +40,16 @@ type Conn struct {
 	mu        sync.Mutex
 	cause     error // why the connection ended; set once, before done is closed
 	shutting  bool
-	sent      uint64                   // the number of the last ping that was sent
-	sentAt    time.Duration            // when, since epoch
-	awaits    bool                     // its pong
-	answered  time.Duration            // when the last ping was sent that was answered; 0 = none was
-	wanted    chan struct{}            // closed with the pong of the next ping; nil while no Ping call waits for that
-	barriers  map[uint64]chan struct{} // the same of pings that were sent, by their numbers
-	done      chan struct{}            // closed with cause
-	closing   chan struct{}            // closed by the first Shutdown
-	pingNow   chan struct{}            // a Ping call wants a ping to be sent
-	cut       atomic.Bool              // Close was called
+	sent      uint64              // the number of the last ping that was sent
+	sentAt    time.Duration       // when, since epoch
+	awaits    bool                // its pong
+	answered  time.Duration       // when the last ping was sent that was answered; 0 = none was
+	wanted    *barrier            // of the next ping; nil while no Ping call waits for that
+	barriers  map[uint64]*barrier // of pings that were sent, by their numbers
+	done      chan struct{}       // closed with cause
+	closing   chan struct{}       // closed by the first Shutdown
+	pingNow   chan struct{}       // a Ping call wants a ping to be sent
+	cut       atomic.Bool         // Close was called
 	closeOnce sync.Once
 	owned     sync.WaitGroup
 }
@@ -60,7 +60,7 @@ func newConn(cfg Config, ws *websocket.Conn, in *inbound) *Conn {
 		proven: make(chan struct{}),
 		// A nanosecond early, so that no frame can come at 0.
 		epoch:    time.Now().Add(-1),
-		barriers: make(map[uint64]chan struct{}),
+		barriers: make(map[uint64]*barrier),
 		done:     make(chan struct{}),
 		closing:  make(chan struct{}),
 		pingNow:  make(chan struct{}, 1),

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -9,10 +10,12 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 )
 
@@ -71,6 +74,60 @@ func TestCloseConnCutsStuckTLSFarewell(t *testing.T) {
 		closeConn(tc)
 		require.Equal(t, tlsCloseGrace, time.Since(begun))
 	})
+}
+
+// A peer that sends but answers no ping lives, as far as the watchdog is
+// concerned: what callers wait for that have gone must not pile up meanwhile.
+func TestBarriersOfCallersThatHaveGone(t *testing.T) {
+	pings := make(chan string, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := new(websocket.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		ws.SetPingHandler(func(payload string) error {
+			pings <- payload
+			return nil
+		})
+		for err == nil {
+			_, _, err = ws.ReadMessage()
+		}
+	}))
+	defer srv.Close()
+	c, err := Dial(t.Context(), Config{URL: srv.URL, PingInterval: -1})
+	require.NoError(t, err)
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = c.Read() })
+	waiting := func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		n := len(c.barriers)
+		if c.wanted != nil {
+			n++
+		}
+		return n
+	}
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		for range cap(ended) {
+			go func() { ended <- c.Ping(ctx) }()
+		}
+		<-pings
+		cancel()
+		for range cap(ended) {
+			require.ErrorIs(t, <-ended, context.Canceled)
+		}
+		require.Zero(t, waiting(), "of a ping that was sent")
+
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, c.Ping(gone), context.Canceled)
+		require.Zero(t, waiting(), "of one that perhaps was not")
+	}
+	require.NoError(t, c.Close())
+	reading.Wait()
 }
 
 // script answers with fixed bytes, whatever it is told.

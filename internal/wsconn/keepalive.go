@@ -81,6 +81,7 @@ func (c *Conn) sendPing() {
 	payload := strconv.AppendUint(nil, c.sent, 10)
 	c.sentAt, c.awaits = time.Since(c.epoch), true
 	if c.wanted != nil {
+		c.wanted.number = c.sent
 		c.barriers[c.sent], c.wanted = c.wanted, nil
 	}
 	c.mu.Unlock()
@@ -141,18 +142,19 @@ func (c *Conn) Heard(within time.Duration) bool {
 // error, or with the connection's reason when that ends. A goroutine must be in
 // Read meanwhile, and it must not be this one.
 func (c *Conn) Ping(ctx context.Context) error {
-	passed, err := c.wantPing()
+	b, err := c.wantPing()
 	if err != nil {
 		return err
 	}
 	select {
-	case <-passed:
+	case <-b.passed:
 		return nil
 	case <-ctx.Done():
+		c.leave(b)
 		return ctx.Err()
 	case <-c.done:
 		select {
-		case <-passed:
+		case <-b.passed:
 			return nil
 		default:
 			return c.ended()
@@ -160,18 +162,40 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 }
 
-// wantPing asks for a ping and returns what its pong closes.
-func (c *Conn) wantPing() (passed <-chan struct{}, err error) {
+// barrier is what Ping calls wait for that share a ping. Conn.mu guards it.
+type barrier struct {
+	passed  chan struct{} // closed with the pong
+	number  uint64        // of the ping; 0 = not sent yet
+	waiting int           // calls
+}
+
+// wantPing asks for a ping and returns what its pong opens.
+func (c *Conn) wantPing() (*barrier, error) {
 	if err := c.ended(); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wanted == nil {
-		c.wanted = make(chan struct{})
+		c.wanted = &barrier{passed: make(chan struct{})}
 		c.askForPing()
 	}
+	c.wanted.waiting++
 	return c.wanted, nil
+}
+
+// leave ends a call's wait. A barrier for which nobody waits is forgotten: its
+// pong may never come.
+func (c *Conn) leave(b *barrier) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.waiting--; b.waiting > 0 {
+		return
+	}
+	if c.wanted == b {
+		c.wanted = nil
+	}
+	delete(c.barriers, b.number)
 }
 
 func (c *Conn) askForPing() {
@@ -201,9 +225,9 @@ func (c *Conn) passBarriers(payload string) {
 	if c.wanted != nil {
 		c.askForPing() // who wants it need not wait that long
 	}
-	for number, passed := range c.barriers {
+	for number, b := range c.barriers {
 		if number <= upTo {
-			close(passed)
+			close(b.passed)
 			delete(c.barriers, number)
 		}
 	}
