@@ -622,7 +622,7 @@ func (s *span) step(choose *tape) {
 // parcel is large enough to have memory of its own.
 type parcel struct {
 	_   [64]byte
-	way  int
+	way int
 }
 
 // What was handed over, or dropped, is not kept alive by its lane, however many

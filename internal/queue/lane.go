@@ -224,7 +224,9 @@ func (l *Lane[T]) Busy() bool {
 	return l.busy
 }
 
-// Revive undoes Remove and reports whether it could: not after Stop.
+// Revive opens a lane that was removed, empty and whatever its state was, and
+// reports whether it could: not after Stop. A handler that was inside meanwhile
+// counts as this lane's.
 func (l *Lane[T]) Revive() bool {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()

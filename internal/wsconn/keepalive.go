@@ -99,7 +99,8 @@ func (c *Conn) sendPing() {
 	}
 }
 
-// Many who ask for a ping in a short time share one.
+// Many who ask for a ping in a short time share one. The keep-alive's own pings
+// do not wait.
 const (
 	spacing  = 5 * time.Millisecond  // between two pings
 	patience = 10 * time.Millisecond // the same while the pong of the last one has not come
@@ -126,8 +127,8 @@ func (c *Conn) owesPing() bool {
 	return c.wanted != nil
 }
 
-// Heard reports whether a ping was answered that was sent no longer ago than
-// that, and the connection has not ended since.
+// Heard reports whether a ping that was sent no longer ago than that was answered
+// before the next one was sent, and the connection has not ended since.
 func (c *Conn) Heard(within time.Duration) bool {
 	if c.ended() != nil {
 		return false

@@ -302,7 +302,7 @@ func TestPingIsABarrier(t *testing.T) {
 	u := serve(t, func(ws *websocket.Conn) {
 		answer := ws.PingHandler()
 		ws.SetPingHandler(func(payload string) error {
-			if payload != "0" { // "0" is the one after the dial
+			if payload != "1" { // that is the one after the dial
 				for i := range frames {
 					_ = ws.WriteMessage(websocket.TextMessage, strconv.AppendInt(nil, int64(i), 10))
 				}
@@ -392,7 +392,7 @@ func TestPingEnds(t *testing.T) {
 	t.Run("with the connection", func(t *testing.T) {
 		c := dial(t, wsconn.Config{URL: serve(t, func(ws *websocket.Conn) {
 			ws.SetPingHandler(func(payload string) error {
-				if payload == "0" {
+				if payload == "1" { // the one after the dial
 					return nil
 				}
 				_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Now().Add(soon))
