@@ -299,13 +299,16 @@ func TestLastFrame(t *testing.T) {
 
 func TestPingIsABarrier(t *testing.T) {
 	const frames = 500
+	ofDial := make(chan error, 1)
 	u := serve(t, func(ws *websocket.Conn) {
 		answer := ws.PingHandler()
 		ws.SetPingHandler(func(payload string) error {
-			if payload != "1" { // that is the one after the dial
-				for i := range frames {
-					_ = ws.WriteMessage(websocket.TextMessage, strconv.AppendInt(nil, int64(i), 10))
-				}
+			if payload == "1" {
+				ofDial <- answer(payload)
+				return nil
+			}
+			for i := range frames {
+				_ = ws.WriteMessage(websocket.TextMessage, strconv.AppendInt(nil, int64(i), 10))
 			}
 			return answer(payload)
 		})
@@ -314,6 +317,7 @@ func TestPingIsABarrier(t *testing.T) {
 	c := dial(t, wsconn.Config{URL: u})
 	var read atomic.Int64
 	ended := reading(c, func(string) { read.Add(1) })
+	require.NoError(t, receive(t, ofDial)) // which a call could share that came before it
 	for i := range int64(5) {
 		require.NoError(t, c.Ping(t.Context()))
 		require.GreaterOrEqual(t, read.Load(), (i+1)*frames)
@@ -390,9 +394,11 @@ func TestPingEnds(t *testing.T) {
 		})
 	})
 	t.Run("with the connection", func(t *testing.T) {
+		ofDial := make(chan error, 1)
 		c := dial(t, wsconn.Config{URL: serve(t, func(ws *websocket.Conn) {
 			ws.SetPingHandler(func(payload string) error {
-				if payload == "1" { // the one after the dial
+				if payload == "1" {
+					ofDial <- nil
 					return nil
 				}
 				_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Now().Add(soon))
@@ -401,6 +407,7 @@ func TestPingEnds(t *testing.T) {
 			idle(ws)
 		})})
 		ended := reading(c, nil)
+		require.NoError(t, receive(t, ofDial))
 		err := c.Ping(t.Context())
 		var ce *wsconn.CloseError
 		require.ErrorAs(t, err, &ce)
