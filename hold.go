@@ -7,7 +7,10 @@ package bitcart
 // turn names a stretch of time in which a wallet's, and the chain's, live
 // events are held without a break. An answer of the daemon's queue fits between
 // the events of the turn in which it was asked for, and of no other.
-type turn struct{ wallet, chain uint64 }
+type turn struct {
+	wallet uint32
+	chain  uint64
+}
 
 func (r *recovery) turnOf(w *watch) turn { return turn{w.turn, r.l.chainHold} }
 

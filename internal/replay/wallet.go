@@ -6,10 +6,11 @@ package replay
 // nothing was seen. The ChainHistory given to its methods must always be the
 // same one.
 type Wallet struct {
-	own      History
-	at       cursor
-	dropping bool   // its own live updates
-	dropped  uint64 // the last chain-wide one that came before that
+	own History
+	at  cursor
+	// While its own live updates are dropped: 1 + the last chain-wide one that
+	// came before. 0 = they are not.
+	dropped uint64
 }
 
 // Add is [History.Add] for one of the wallet's own updates.
@@ -28,11 +29,11 @@ func (w *Wallet) Hold(c *ChainHistory) {
 func (w *Wallet) Drop(c *ChainHistory) {
 	w.own.Drop()
 	c.hold(&w.at)
-	w.dropping, w.dropped = true, c.live
+	w.dropped = 1 + c.live
 }
 
 // Keep tells that the wallet's live updates are added again from here on.
-func (w *Wallet) Keep() { w.dropping = false }
+func (w *Wallet) Keep() { w.dropped = 0 }
 
 // Ask tells that the daemon is about to be asked for the wallet's queue: what
 // other answers have brought of c by now is in it.
@@ -66,9 +67,9 @@ func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
 	}
 	m.Own = w.own.take(&own, s.own)
 	m.Chain = c.take(&w.at, &chain, s.chain)
-	if w.dropping {
+	if w.dropped > 0 {
 		w.Hold(c)
-		w.at.seen = w.dropped
+		w.at.seen = w.dropped - 1
 	}
 	number(m.Own, s.ownAt)
 	number(m.Chain, s.chainAt)
