@@ -54,8 +54,11 @@ func (t *transaction) outputsOf() []output {
 	return append(t.outputs[:len(t.outputs):len(t.outputs)], output{to: t.changeTo, value: t.kept})
 }
 
+// sequence is that of an input that does not ask to be replaceable (BIP 125).
+const sequence uint32 = 1<<32 - 2
+
 func (d *Daemon) electrumTransaction(t *transaction) object {
-	input := object{{"prevout_hash", t.parent}, {"prevout_n", 0}, {"coinbase", false}, {"nsequence", 4294967294}, {"scriptSig", ""}}
+	input := object{{"prevout_hash", t.parent}, {"prevout_n", 0}, {"coinbase", false}, {"nsequence", sequence}, {"scriptSig", ""}}
 	if t.outgoing {
 		input = append(input, member{"witness", []string{hexSum(t.id), "02" + hexSum(t.parent)}})
 	}
@@ -87,7 +90,7 @@ func (d *Daemon) cashTransaction(t *transaction) object {
 	o := object{
 		{"txid", t.id}, {"hash", t.id}, {"version", 2}, {"size", 226}, {"locktime", 0},
 		{"vin", []object{{
-			{"txid", t.parent}, {"vout", 0}, {"scriptSig", object{{"asm", ""}, {"hex", ""}}}, {"sequence", 4294967294},
+			{"txid", t.parent}, {"vout", 0}, {"scriptSig", object{{"asm", ""}, {"hex", ""}}}, {"sequence", sequence},
 		}}},
 		{"vout", outputs}, {"hex", "0200000001" + t.parent + t.script},
 	}

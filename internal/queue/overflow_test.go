@@ -198,7 +198,7 @@ func TestDryMayUseTheLane(t *testing.T) {
 		"first finds room where a push does not": {dry: func(t *testing.T, l *queue.Lane[int]) {
 			l.Hold()
 			l.Reopen()
-			l.Release([]int{6}, func(int) int { return 1 << 50 }, nil)
+			l.Release([]int{6}, func(int) int { return 1 << 30 }, nil)
 		}, want: []int{6}},
 		"hold and reopen, release later": {dry: func(t *testing.T, l *queue.Lane[int]) {
 			l.Hold()
