@@ -16,7 +16,6 @@ type Lane[T any] struct {
 	toldDry  bool // Dry has been called since the overflow
 	removed  bool
 	busy     bool // a handler, or Dry, runs for this lane
-	asleep   bool // it is in set.waits: its head waits for another attempt
 	enlisted bool // in line for a worker
 
 	place uint64 // its number in the line of arrivals
@@ -392,11 +391,16 @@ func (l *Lane[T]) empty() bool { return l.items.len() == 0 }
 func (l *Lane[T]) runnable() bool { return !l.empty() && l.free() }
 
 // free: nothing keeps a value of the lane from its handler.
-func (l *Lane[T]) free() bool { return !l.held && !l.busy && !l.removed && !l.asleep }
+func (l *Lane[T]) free() bool { return !l.held && !l.busy && !l.removed && !l.waiting() }
 
 // dry: everything is handed over and the owner has not been told of the overflow.
 func (l *Lane[T]) dry() bool {
 	return l.empty() && l.over && !l.toldDry && !l.held && !l.busy && !l.removed
+}
+
+func (l *Lane[T]) waiting() bool {
+	_, ok := l.set.waits[l]
+	return ok
 }
 
 // enlist puts the lane in line when it has something to do for a worker.

@@ -485,12 +485,11 @@ func (s *Set[T]) sleep(l *Lane[T], d time.Duration) {
 		defer s.mu.Unlock()
 		if s.waits[l] == t { // not another attempt's, after this one was called off
 			delete(s.waits, l)
-			l.asleep = false
 			l.enlist()
 			s.hire()
 		}
 	})
-	s.waits[l], l.asleep = t, true
+	s.waits[l] = t
 }
 
 // wake calls off l's waiting for another attempt. mu is held.
@@ -503,5 +502,4 @@ func (s *Set[T]) wake(l *Lane[T]) {
 		s.timers.Done()
 	}
 	delete(s.waits, l)
-	l.asleep = false
 }
