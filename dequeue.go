@@ -293,7 +293,7 @@ func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []w
 		}
 		ev := r.l.event(u, owner.coin, key, SourceRecovered, now)
 		ev.Repeat = repeat
-		r.l.count(1, now)
+		r.l.countReceived(1, now)
 		r.l.d.n.add(recovered)
 		p.recovered.Add(1)
 		list = append(list, queue.Placed[parcel]{V: parcel{ev: ev}, Size: parcel{ev: ev}.size(), Before: m.Before})

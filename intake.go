@@ -91,7 +91,7 @@ func (l *link) flush() {
 
 // pushAll is the one way from a transport into the wallets' lanes.
 func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.Time) {
-	l.count(len(list), now)
+	l.countReceived(len(list), now)
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for len(list) > 0 {
@@ -171,7 +171,7 @@ func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	if !l.isUpdate(u) {
 		return
 	}
-	l.count(1, now)
+	l.countReceived(1, now)
 	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
 	ev := l.event(u, coin, key, SourceWebsocket, now)
 	l.pushed(coin, l.queue.PushKeyed(key, parcel{ev: ev}, parcel{ev: ev}.size()))
@@ -186,8 +186,8 @@ func foreignWallet(key string, cur *currency) Wallet {
 	return Wallet{Xpub: key}
 }
 
-// count counts updates that came.
-func (l *link) count(n int, now time.Time) {
+// countReceived counts n updates that came at now.
+func (l *link) countReceived(n int, now time.Time) {
 	l.d.n.addN(received, n)
 	l.d.n.lastEvent.Store(now.UnixNano())
 }

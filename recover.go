@@ -100,7 +100,7 @@ func (r *recovery) recover(t recoverTask, leave func()) {
 	case <-p.ctx.Done():
 		return
 	}
-	if t.w.gone.Load() {
+	if t.w.gone.Load() { // another wallet may refill the chain's lane
 		if t.forChain != nil && !r.refill(r.l.chain) {
 			r.chainRefilled(p, t, false)
 		}

@@ -39,8 +39,8 @@ type Config[T any] struct {
 	// Handle is given one value, on a worker's goroutine, with no lock held.
 	// attempt is 1, then more. When again is true the value goes back to the
 	// head of its lane and is handed over again after the time retry, unless
-	// the lane was removed meanwhile and not revived. A Handle that ends its goroutine has
-	// done its value; it should not panic, for nobody recovers it.
+	// the lane was removed meanwhile and not revived. A Handle that ends its
+	// goroutine has done its value; it should not panic, for nobody recovers it.
 	Handle func(v T, attempt int) (retry time.Duration, again bool)
 	// Timed notes when each Handle began, for [Set.Running]. It costs a look at
 	// the clock for each value.
