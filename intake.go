@@ -36,7 +36,7 @@ const maxPush = 64
 func inboxSize(cfg StreamConfig) int { return max(1, min(maxInbox, cfg.QueuePerWallet/4)) }
 
 // accept takes one message of the websocket, which came at now. Its events are
-// in their lanes after the next flush, which the reader calls before it waits
+// in their lanes after the next rest, which the reader takes before it waits
 // for anything and before it tells anybody how far it has read.
 func (l *link) accept(data []byte, now time.Time) {
 	frame, err := l.inbox.cutter.Cut(data)
@@ -66,7 +66,6 @@ func (l *link) accept(data []byte, now time.Time) {
 			l.flush()
 		}
 	}
-	clear(frame.Updates) // which the cutter would keep until the next message
 }
 
 func (in *inbox) add(w *watch, ev *Event, now time.Time) {
@@ -87,6 +86,13 @@ func (l *link) flush() {
 	clear(in.list)
 	clear(in.entries)
 	in.list, in.entries = in.list[:0], in.entries[:0]
+}
+
+// rest is for the reader before it waits: it flushes and lets go of what it has
+// read.
+func (l *link) rest() {
+	l.flush()
+	l.inbox.cutter.Forget()
 }
 
 // pushAll is the one way from a transport into the wallets' lanes.
@@ -158,7 +164,6 @@ func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
 	for i := range updates {
 		l.pushForeign(key, &updates[i], now)
 	}
-	clear(updates)
 }
 
 // pushForeign takes an update of a wallet that nobody added. Nothing is kept

@@ -180,7 +180,7 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 			w.lastLife = l.started
 		}
 	}()
-	defer l.flush()
+	defer l.rest()
 	for {
 		msg, err := conn.Read()
 		if err != nil {
@@ -198,7 +198,7 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
 		LastLife:   func() time.Time { return l.lifeByCalls(current.Load()) },
-		BeforeWait: l.flush,
+		BeforeWait: l.rest,
 	})
 	if err != nil {
 		return nil, l.d.connectError(ctx, err)

@@ -39,8 +39,10 @@ type Frame struct {
 }
 
 // Cutter cuts websocket messages, for one goroutine. The zero value is ready.
+// It keeps the updates of the last frames until Forget.
 type Cutter struct {
 	updates []Update // room of the last frame's
+	used    int      // of the room, since Forget
 }
 
 // keepUpdates is how many updates a Cutter keeps room for between messages.
@@ -48,14 +50,28 @@ const keepUpdates = 64
 
 // room is an empty list for the updates of a frame.
 func (c *Cutter) room() []Update {
-	clear(c.updates)
-	if cap(c.updates) > keepUpdates {
-		c.updates = nil
-	}
+	c.used = max(c.used, len(c.updates))
+	c.bound()
 	if c.updates == nil {
 		c.updates = []Update{} // an empty list is not none
 	}
 	return c.updates[:0]
+}
+
+// Forget lets go of the updates of the frames that were cut so far. Doing it for
+// each message would cost more than it is worth.
+func (c *Cutter) Forget() {
+	c.used = max(c.used, len(c.updates))
+	c.bound()
+	clear(c.updates[:c.used])
+	c.updates, c.used = c.updates[:0], 0
+}
+
+// bound lets go of room for very many.
+func (c *Cutter) bound() {
+	if cap(c.updates) > keepUpdates {
+		c.updates, c.used = nil, 0
+	}
 }
 
 // ErrFrame says that a message is no frame of a daemon.

@@ -146,3 +146,43 @@ func FuzzCut(f *testing.F) {
 		}
 	})
 }
+
+// A reader that waits keeps nothing of what it has read.
+func TestCutterForgets(t *testing.T) {
+	update := `{"event": "new_block", "height": 7}`
+	frame := func(updates int) []byte {
+		list := strings.TrimSuffix(strings.Repeat(update+", ", updates), ", ")
+		return []byte(`{"updates": [` + list + `], "wallet": null, "currency": "BTC"}`)
+	}
+	var c Cutter
+	for _, updates := range []int{5, 1, 3} {
+		f, err := c.Cut(frame(updates))
+		require.NoError(t, err)
+		require.Len(t, f.Updates, updates)
+	}
+	held := func() (n int) {
+		for _, u := range c.updates[:cap(c.updates)] {
+			if u.Text != "" || u.Event != "" {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 5, held(), "otherwise this test proves nothing")
+	c.Forget()
+	require.Zero(t, held())
+	c.Forget() // twice is once
+
+	_, err := c.Cut(frame(2 * keepUpdates))
+	require.NoError(t, err)
+	_, err = c.Cut([]byte("garbage"))
+	require.ErrorIs(t, err, ErrFrame)
+	c.Forget()
+	require.LessOrEqual(t, cap(c.updates), keepUpdates, "room for many is not kept")
+	require.Zero(t, held())
+	f, err := c.Cut(frame(2))
+	require.NoError(t, err)
+	require.Equal(t, update, f.Updates[1].Text)
+	c.Forget()
+	require.Zero(t, held())
+}
