@@ -60,14 +60,14 @@ type Event struct {
 	// Coin is the instance that the event is about: the Coin whose stream it
 	// is, a manager's Coin of that wallet, or the currency's Coin without
 	// wallet for chain-wide events. It is nil only for a bare Dispatcher.
-	Coin   *Coin
-	Source Source
-	// Repeat: the update equals one of this wallet's last 100. Daemons repeat
-	// facts when wallets are loaded and blocks are scanned again.
-	Repeat bool
+	Coin *Coin
 	// Attempt is 1, and more when the handler asked for it by Retry.
 	Attempt  int
 	Received time.Time
+	Source   Source
+	// Repeat: the update equals one of this wallet's last 100. Daemons repeat
+	// facts when wallets are loaded and blocks are scanned again.
+	Repeat bool
 
 	body *eventBody
 }

@@ -26,7 +26,7 @@ func ItemOf(event string, body *wire.Body, chainWide bool) Item {
 		return it
 	}
 	if before, after, ok := body.Without(changed); ok {
-		var room [1 << 10]byte // for what daemons send
+		var room [512]byte // for what daemons send
 		it.Key = Fingerprint(maphash.Bytes(seed, append(append(room[:0], before...), after...)))
 	}
 	return it
