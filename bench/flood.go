@@ -14,15 +14,19 @@ import (
 // sender costs little. The client says how far its handlers are: a sender that
 // ran ahead would fill queues, which is another thing to measure.
 
-// block is how many frames the sender sends for one credit.
+// block is how many frames the sender writes at once.
 const block = 256
 
 // inFlight is how many blocks the sender may be ahead of the handlers: enough
 // to keep the socket full.
 const inFlight = 16
 
+// perCredit is how many blocks the sender sends for one credit: few credits,
+// since what it costs to give one counts as the client's.
+const perCredit = 4
+
 // flood writes the blocks that the order asks for. Each byte of the request's
-// body is a credit for one more block.
+// body is a credit for some more blocks.
 func (s *sender) flood(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query() // the body is no form
 	wallets, errWallets := strconv.Atoi(query.Get("wallets"))
@@ -40,7 +44,7 @@ func (s *sender) flood(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	credits := bufio.NewReader(r.Body)
 	for i := range ordered {
-		if i >= inFlight {
+		if i >= inFlight && i%perCredit == 0 {
 			if _, err := credits.ReadByte(); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return
@@ -93,7 +97,7 @@ func (f *flooding) begin(ctx context.Context, p *process, wallets int) {
 // handled is told how many frames were handled so far, by whoever has handled
 // the last of them.
 func (f *flooding) handled(n int64) {
-	if n%block == 0 {
+	if n%(perCredit*block) == 0 {
 		_, _ = f.credits.Write([]byte{1}) // fails when the sender needs none any more
 	}
 	if n == f.n {
