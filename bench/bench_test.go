@@ -49,7 +49,10 @@ func TestSections(t *testing.T) {
 	}
 	checks := map[string]func(*testing.T, []row){
 		"socket": func(t *testing.T, rows []row) {
-			require.Len(t, rows, 3*9+5)
+			require.Len(t, rows, 1+3*10+5)
+			machine, cost := find(t, rows, "this machine"), find(t, rows, asMany+": cost of an event")
+			there := find(t, rows, asMany+": cost of an event, on the machine of the bounds")
+			require.InDelta(t, cost.ours.value/machine.ratio(), there.ours.value, 0.001)
 			require.Less(t, find(t, rows, "body unread").ours.value, find(t, rows, "with payload").ours.value)
 		},
 		"wire": func(t *testing.T, rows []row) { find(t, rows, "the whole path") },
@@ -100,7 +103,7 @@ func TestFlood(t *testing.T) {
 	p, err := startSender(t.Context())
 	require.NoError(t, err)
 	defer p.stop()
-	b := socketBench{p, (inFlight + 2) * block}
+	b := socketBench{p, (inFlight + perCredit + 2) * block}
 	var w stopwatch
 	require.NoError(t, b.loop(8, discard)(t.Context(), &w))
 	require.NoError(t, b.library(8, newManager, leaveBodies)(t.Context(), &w))

@@ -159,50 +159,65 @@ func readMap(msg []byte) error {
 	return nil
 }
 
+// flatFrame is a frame with one flat struct for all events.
+type flatFrame struct {
+	Updates  []flatUpdate `json:"updates"`
+	Wallet   string       `json:"wallet"`
+	Currency string       `json:"currency"`
+}
+
+type flatUpdate struct {
+	Event     string   `json:"event"`
+	Height    int64    `json:"height"`
+	Tx        string   `json:"tx"`
+	From      string   `json:"from_address"`
+	To        string   `json:"to"`
+	Amount    string   `json:"amount"`
+	Contract  string   `json:"contract"`
+	Address   string   `json:"address"`
+	Status    int      `json:"status"`
+	StatusStr string   `json:"status_str"`
+	TxHashes  []string `json:"tx_hashes"`
+	Sent      string   `json:"sent_amount"`
+}
+
 // readStructs is what a careful user writes: one flat struct for all events.
 func readStructs(conn *websocket.Conn, n int, f *flooding) error {
-	type update struct {
-		Event     string           `json:"event"`
-		Height    int64            `json:"height"`
-		Tx        string           `json:"tx"`
-		From      string           `json:"from_address"`
-		To        string           `json:"to"`
-		Amount    *decimal.Decimal `json:"amount"`
-		Contract  string           `json:"contract"`
-		Address   string           `json:"address"`
-		Status    int              `json:"status"`
-		StatusStr string           `json:"status_str"`
-		TxHashes  []string         `json:"tx_hashes"`
-		Sent      *decimal.Decimal `json:"sent_amount"`
-	}
 	for i := range n {
 		_, r, err := conn.NextReader()
 		if err != nil {
 			return err
 		}
-		var frame struct {
-			Updates  []update `json:"updates"`
-			Wallet   string   `json:"wallet"`
-			Currency string   `json:"currency"`
-		}
+		var frame flatFrame
 		if err := json.NewDecoder(r).Decode(&frame); err != nil {
 			return err
 		}
-		for _, u := range frame.Updates {
-			var err error
-			switch u.Event {
-			case "new_block":
-				err = useBlock(u.Height)
-			case "new_transaction":
-				err = useTransaction(u.Tx, u.From, u.To, u.Contract, *u.Amount)
-			case "new_payment":
-				err = usePayment(u.Address, u.Status, u.StatusStr, u.TxHashes, u.Contract, *u.Sent)
-			}
-			if err != nil {
+		for i := range frame.Updates {
+			if err := frame.Updates[i].use(); err != nil {
 				return err
 			}
 		}
 		f.handled(int64(i + 1))
+	}
+	return nil
+}
+
+func (u *flatUpdate) use() error {
+	switch u.Event {
+	case "new_block":
+		return useBlock(u.Height)
+	case "new_transaction":
+		amount, err := decimal.NewFromString(u.Amount)
+		if err != nil {
+			return err
+		}
+		return useTransaction(u.Tx, u.From, u.To, u.Contract, amount)
+	case "new_payment":
+		sent, err := decimal.NewFromString(u.Sent)
+		if err != nil {
+			return err
+		}
+		return usePayment(u.Address, u.Status, u.StatusStr, u.TxHashes, u.Contract, sent)
 	}
 	return nil
 }

@@ -33,7 +33,11 @@
 // better for costs and times, more for throughput. "µs CPU" is processor time,
 // "µs" time that passes; "by CPU" is events for each second of processor time,
 // "by wall clock" for each second that passes, which the sender bounds as well.
-// Quote ratios rather than times: machines differ. WANTED is what the library sets
+// Quote ratios rather than times: machines differ. Where a time is wanted, it is
+// for the machine of the bounds, on which encoding/json decodes a frame of 401
+// bytes into a flat struct in 3.4 µs; the first row tells what this one takes for
+// such frames, 386 bytes on average, in the same minutes, and what an event would
+// cost there. WANTED is what the library sets
 // itself, KEPT whether this run has kept it; on a machine that others use, look
 // twice before you believe a NO.
 //

@@ -72,7 +72,7 @@ type table struct {
 	wanted, kept int
 }
 
-const layout = "%-62s %-14s %-58s %7s  %-15s %s\n"
+const layout = "%-74s %-14s %-58s %7s  %-15s %s\n"
 
 func newTable(w io.Writer) *table {
 	t := &table{w: w}
