@@ -29,8 +29,10 @@ type Coin struct {
 	_       [16]byte               // to whole cache lines: there may be very many Coins
 }
 
-// NewCoin makes a Coin of a currency that is known or registered. It does not
-// connect: a daemon that is away shows with the first call.
+// NewCoin makes a Coin of a currency that is known or registered, in upper or
+// lower case. It does not connect: a daemon that is away shows with the first
+// call. The errors are ErrUnsupportedCurrency, ErrWalletIncomplete and
+// *OptionError; WithAllWallets and WithCurrency do not fit.
 func NewCoin(currency string, opts ...Option) (*Coin, error) {
 	cur, err := lookupCurrency(currency)
 	if err != nil {
@@ -174,7 +176,7 @@ func decodeResult(method string, answer json.RawMessage, result any) error {
 // handler, for this wallet's events; chain-wide events run the manager's.
 func (c *Coin) On(event string, h Handler) { c.disp.On(event, h) }
 
-// AddEventHandler registers one handler for several events.
+// AddEventHandler registers one handler for several events, otherwise as On.
 func (c *Coin) AddEventHandler(events []string, h Handler) { c.disp.AddEventHandler(events, h) }
 
 // Handles reports whether the event has a handler, the manager's included.

@@ -47,8 +47,8 @@
 //
 // # What can be missed
 //
-// A daemon numbers nothing, repeats nothing and keeps the last 100 updates of a
-// wallet in memory. Where events may be missing, [Hooks].OnGap says so, and a
+// A daemon numbers nothing, does not send again what a client has missed, and
+// keeps the last 100 updates of a wallet in memory. Where events may be missing, [Hooks].OnGap says so, and a
 // service reads what it waits for by RPC.
 //
 // # Payment requests and payments

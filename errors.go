@@ -265,7 +265,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 type PayloadError struct {
 	Event string
 	Field string // the member's wire name; "" = the body as a whole
-	Err   error  // errMissing for a required member that is absent or null
+	Err   error  // ErrMissingMember for a required member that is absent or null
 }
 
 func (e *PayloadError) Error() string {
@@ -298,7 +298,8 @@ func (e *HandlerError) Error() string {
 // Unwrap returns what the handler returned.
 func (e *HandlerError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler or a hook.
+// PanicError is a panic of a handler. Value is what user code has panicked with
+// and may be anything, a wallet's key too: do not log it.
 type PanicError struct {
 	Value any    // what was panicked with; nil for runtime.Goexit
 	Stack []byte // the goroutine's stack, as debug.Stack writes it

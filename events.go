@@ -62,11 +62,14 @@ type Event struct {
 	// wallet for chain-wide events. It is nil only for a bare Dispatcher.
 	Coin *Coin
 	// Attempt is 1, and more when the handler asked for it by Retry.
-	Attempt  int
+	Attempt int
+	// Received is when its bytes were read from the network, or else when
+	// ProcessUpdates was called; see Update.At.
 	Received time.Time
 	Source   Source
-	// Repeat: the update equals one of this wallet's last 100. Daemons repeat
-	// facts when wallets are loaded and blocks are scanned again.
+	// Repeat: the update equals one of this wallet's last 100, or of the last
+	// 100 chain-wide ones. Daemons repeat facts when wallets are loaded and
+	// blocks are scanned again. ProcessUpdates leaves it false.
 	Repeat bool
 
 	body *eventBody

@@ -6,7 +6,8 @@ import (
 )
 
 // Stats says how a stream is doing; counters are cumulative over all streams of
-// the Coin, or of the manager's daemon.
+// the Coin, or of the manager's daemon. A stream that a managed Coin runs by
+// itself counts from 0.
 type Stats struct {
 	Currency   string    `json:"currency"`
 	URL        string    `json:"url"` // without credentials
@@ -17,7 +18,7 @@ type Stats struct {
 	LastEvent  time.Time `json:"last_event"` // the last update that was received
 
 	Received      uint64 `json:"received"`       // updates of frames, polled and recovered ones, without garbage
-	Delivered     uint64 `json:"delivered"`      // handlers that returned anything but Retry
+	Delivered     uint64 `json:"delivered"`      // handlers that returned anything but Retry; events that the loop of Events took
 	Recovered     uint64 `json:"recovered"`      // updates that came late, from the daemon's queue
 	Dropped       uint64 `json:"dropped"`        // events that found no room, or whose wallet was removed
 	Ignored       uint64 `json:"ignored"`        // events without a handler
@@ -29,7 +30,7 @@ type Stats struct {
 	Queued      int `json:"queued"`       // events that wait for their handler
 	QueuedBytes int `json:"queued_bytes"` // their size
 	Reconnects  int `json:"reconnects"`   // connections after the first
-	Gaps        int `json:"gaps"`         // calls of OnGap
+	Gaps        int `json:"gaps"`         // gaps that were found, with OnGap or without
 	Armed       int `json:"armed"`        // wallets that are watched now
 	Unarmed     int `json:"unarmed"`      // wallets that are not, or not yet
 	Running     int `json:"running"`      // handlers inside; at StreamConfig.Workers, wallets wait for each other

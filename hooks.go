@@ -14,8 +14,8 @@ import (
 // Hooks are told about streams. Nil fields are skipped. The hooks of one daemon
 // run one at a time, in order, on a goroutine of their own: they may block and
 // make calls without holding up an event, but a hook must not wait for its own
-// stream to return. ctx is like a handler's. A hook that never returns costs the
-// hooks behind it, not events: beyond 65 536 waiting calls, or QueueBytes of
+// stream to return. ctx is like a handler's. A panic is logged, without its
+// value. A hook that never returns costs the hooks behind it, not events: beyond 65 536 waiting calls, or QueueBytes of
 // events in them, new ones are dropped and logged, and gaps among them are told
 // later as one.
 type Hooks struct {
@@ -42,7 +42,7 @@ type Hooks struct {
 // ConnectInfo tells of a new connection.
 type ConnectInfo struct {
 	Currency  string
-	First     bool
+	First     bool          // of this run of the stream
 	Attempts  int           // to connect, this one included
 	Downtime  time.Duration // since the last connection ended; 0 for the first one
 	Armed     int           // wallets that are watched
@@ -69,9 +69,9 @@ type ArmInfo struct {
 // Gap says that events may be missing.
 type Gap struct {
 	Currency  string
-	Coin      *Coin // nil = every wallet of the currency
-	ChainWide bool  // chain-wide events may be missing too
-	Since     time.Time
+	Coin      *Coin     // nil = every wallet of the currency
+	ChainWide bool      // chain-wide events may be missing too
+	Since     time.Time // what came from then on may be missing; for GapStart what came before
 	Reason    GapReason
 }
 

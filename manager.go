@@ -42,7 +42,9 @@ type group struct {
 // currency. A currency with an empty or nil list has no wallets: its chain-wide
 // events are heard, and AddWallet adds wallets later. It does not connect.
 //
-// Options hold for every currency; WithCurrency overrides them for one.
+// Options hold for every currency; WithCurrency overrides them for one. WithURL
+// names one daemon: with several currencies give it inside WithCurrency.
+// WithWallet and WithXpub do not fit. The errors, joined, are those of AddWallets.
 func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, error) {
 	s, err := settings{}.with(inManager, opts)
 	if err != nil {
@@ -85,8 +87,8 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // AddWallet adds a wallet, also while a stream runs: it is armed at once then,
 // and WaitArmed of its Coin says when. opts can name another daemon (WithURL,
-// WithBasicAuth, WithEnv); a daemon that is known already is shared. A key
-// that was added before is ErrWalletExists.
+// WithBasicAuth, WithEnv); a daemon that is known already is shared. Errors are
+// those of AddWallets.
 func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
 	coins, err := m.AddWallets(currency, []Wallet{w}, opts...)
 	if err != nil {
@@ -95,7 +97,10 @@ func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin
 	return coins[0], nil
 }
 
-// AddWallets adds wallets, all of them or, with an error, none.
+// AddWallets adds wallets, all of them or, with an error, none; an empty list is
+// no error. A key that was added before, or stands in ws twice, is
+// ErrWalletExists, a wallet without Xpub ErrWalletIncomplete; ErrUnsupportedCurrency
+// and *OptionError are the others.
 func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([]*Coin, error) {
 	d, err := m.newDaemon(currency, opts)
 	if err != nil {
@@ -281,7 +286,7 @@ func (m *APIManager) Coins() iter.Seq2[string, *Coin] {
 // events, see [Coin.On].
 func (m *APIManager) On(event string, h Handler) { m.handlers.set([]string{event}, h) }
 
-// AddEventHandler registers one handler for several events.
+// AddEventHandler registers one handler for several events, otherwise as On.
 func (m *APIManager) AddEventHandler(events []string, h Handler) { m.handlers.set(events, h) }
 
 // Handles reports whether the manager itself has a handler for the event.

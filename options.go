@@ -97,8 +97,9 @@ const (
 	anywhere  = perDaemon | inDispatcher
 )
 
-// WithWallet sets the wallet. Without it a Coin can make calls that need no
-// wallet and hear chain-wide events.
+// WithWallet sets the wallet of NewCoin. Without it a Coin can make calls that
+// need no wallet and hear chain-wide events. An APIManager takes its wallets by
+// NewAPIManager and AddWallet.
 func WithWallet(w Wallet) Option {
 	return option{"WithWallet", inCoin, func(s *settings) error {
 		s.wallet = &w
@@ -208,7 +209,8 @@ func WithTransport(t *http.Transport) Option {
 }
 
 // WithProxy sends RPC and websocket through a proxy: http, https, socks5 or
-// socks5h. With WithTransport it applies to a copy of that transport.
+// socks5h. Default: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. With
+// WithTransport it applies to a copy of that transport.
 func WithProxy(proxy string) Option {
 	return option{"WithProxy", perDaemon, func(s *settings) error {
 		u, err := url.Parse(proxy)
@@ -237,7 +239,10 @@ func WithTLSConfig(c *tls.Config) Option {
 }
 
 // WithHTTPClient sets the HTTP client of RPC, for tracing say. The websocket
-// does not use it; WithTransport holds for the websocket.
+// does not use it; WithTransport, WithProxy and WithTLSConfig hold for the
+// websocket alone then. Give it no Timeout: that would cut get_updates as well,
+// and each time is a gap. Redirects are not followed unless it has a
+// CheckRedirect.
 func WithHTTPClient(c *http.Client) Option {
 	return option{"WithHTTPClient", perDaemon, func(s *settings) error {
 		if c == nil {
@@ -260,7 +265,8 @@ func WithLogger(l *slog.Logger) Option {
 	}}
 }
 
-// WithHooks sets what is told about streams.
+// WithHooks sets what is told about streams. Inside WithCurrency it replaces all
+// hooks of the manager.
 func WithHooks(h Hooks) Option {
 	return option{"WithHooks", anywhere, func(s *settings) error {
 		s.hooks = h
@@ -268,7 +274,8 @@ func WithHooks(h Hooks) Option {
 	}}
 }
 
-// WithStream sets the bounds and times of streams.
+// WithStream sets the bounds and times of streams. Inside WithCurrency it
+// replaces the manager's as a whole.
 func WithStream(c StreamConfig) Option {
 	return option{"WithStream", anywhere, func(s *settings) error {
 		if err := c.check(); err != nil {
@@ -280,8 +287,9 @@ func WithStream(c StreamConfig) Option {
 }
 
 // WithAllWallets delivers the events of every wallet of the daemon, not only
-// of the added ones. Such foreign wallets are not loaded after a restart and
-// not recovered; each of their events has a Coin of its own.
+// of the added ones, through an APIManager. Such foreign wallets are not loaded
+// after a restart and not recovered; each of their events has a Coin of its own.
+// Every reconnect is a gap of all wallets, GapUnknown.
 func WithAllWallets() Option {
 	return option{"WithAllWallets", inManager | inCurrency, func(s *settings) error {
 		s.allWallets = true
@@ -414,7 +422,8 @@ func WithForceConnect() StartOption { return startOption(func(c *startConfig) { 
 // WithoutReconnect ends a stream with its first connection and returns why.
 func WithoutReconnect() StartOption { return startOption(func(c *startConfig) { c.once = true }) }
 
-// WithoutBacklog drops what the daemon's queues held before the first connect.
+// WithoutBacklog drops what the daemon's queues held before the first connect,
+// and what a wallet's held before it was added to the stream.
 func WithoutBacklog() StartOption { return startOption(func(c *startConfig) { c.noBacklog = true }) }
 
 // WithReconnectCallback calls f after every connect, the first included, when
@@ -437,15 +446,17 @@ type StreamConfig struct {
 	// QueueBytes is how many bytes of events wait for one daemon, at most; one
 	// wallet holds at most an eighth of it. 0 = 64 MiB.
 	QueueBytes int64
-	// ReadLimit is the size of one websocket message, in bytes. 0 = 16 MiB.
+	// ReadLimit is the size of one websocket message, in bytes. A larger one
+	// ends the connection, which is made again. 0 = 16 MiB.
 	ReadLimit int64
 	// PingInterval is how long a connection may be silent before it is asked
 	// whether it lives. 0 = 20 s.
 	PingInterval time.Duration
 	// PongTimeout is how long the answer to that may take. 0 = 10 s.
 	PongTimeout time.Duration
-	// BackoffMin and BackoffMax bound the pause before another attempt to
-	// connect, to poll, or to hand over an event. 0 = 500 ms and 30 s.
+	// BackoffMin is the first pause before another attempt to connect, to poll,
+	// or to hand over an event. The pauses double, are jittered by up to a half,
+	// and none is longer than BackoffMax. 0 = 500 ms and 30 s.
 	BackoffMin, BackoffMax time.Duration
 	// DrainTimeout is how long a stream that ends waits for its handlers.
 	// 0 = 10 s.

@@ -79,7 +79,7 @@ type RequestStatus int
 const (
 	StatusUnpaid       RequestStatus = 0 // the amount is not reached; it may be paid in part
 	StatusExpired      RequestStatus = 1 // unpaid and past its expiry
-	StatusUnknown      RequestStatus = 2
+	StatusUnknown      RequestStatus = 2 // the daemon says so, or its word is not known: see StatusStr
 	StatusPaid         RequestStatus = 3 // on chain: at least one confirmation; lightning: settled
 	StatusInFlight     RequestStatus = 4 // outgoing lightning
 	StatusFailed       RequestStatus = 5 // outgoing lightning

@@ -25,8 +25,9 @@ const (
 //
 // Failures are logged, told to OnDisconnect or OnArm, and survived with growing
 // pauses; wrong credentials and 404 end it until the daemon was reached once.
-// OnGap is called when an answer is as long as the daemon's queue and when a
-// call failed after it may have emptied the queue. get_updates empties the
+// OnGap is called when an answer is as long as the daemon's queue, when a call
+// failed after it may have emptied the queue, and when the daemon was restarted.
+// What another reader of the queue took is not seen. get_updates empties the
 // queue even when its caller has gone, so ctx does not cut a call off: when
 // ctx ends, a call under way is waited for and what it brings is handed over,
 // all within DrainTimeout; see StartWebsocket for what is returned.

@@ -202,7 +202,7 @@ func NewDispatcher(opts ...Option) (*Dispatcher, error) {
 // On registers the handler of one event, see [Coin.On].
 func (d *Dispatcher) On(event string, h Handler) { d.own.set([]string{event}, h) }
 
-// AddEventHandler registers one handler for several events.
+// AddEventHandler registers one handler for several events, otherwise as On.
 func (d *Dispatcher) AddEventHandler(events []string, h Handler) { d.own.set(events, h) }
 
 // Handles reports whether the event has a handler.
