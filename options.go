@@ -107,7 +107,8 @@ func WithWallet(w Wallet) Option {
 	}}
 }
 
-// WithXpub is WithWallet(Wallet{Xpub: xpub}).
+// WithXpub is WithWallet(Wallet{Xpub: xpub}). A view key of XMR needs WithWallet,
+// with its Address.
 func WithXpub(xpub string) Option {
 	return option{"WithXpub", inCoin, func(s *settings) error {
 		s.wallet = &Wallet{Xpub: xpub}

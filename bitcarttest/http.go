@@ -43,7 +43,8 @@ func connOf(req *http.Request) requestConn {
 	return rc
 }
 
-// ServeHTTP answers the three endpoints. Routing comes before authentication, as in the daemon.
+// ServeHTTP answers the three endpoints, /, /spec and /ws, for the daemon's own server: mounted in
+// another one it answers 501. Routing comes before authentication, as in the daemon.
 func (d *Daemon) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rc := connOf(req)
 	if rc.run == nil { // mounted in somebody else's server: there is no run to belong to

@@ -119,7 +119,10 @@ func randomBytes(n int) []byte {
 
 func randomHex(n int) string { return hex.EncodeToString(randomBytes(n)) }
 
-// NewWallet makes a random wallet key of this currency, always with a valid form.
+// NewWallet makes a random wallet key of this currency, always with a valid form: one that can
+// receive and not sign (an xpub, an address; on XMR a view key, which wants an address of NewAddress
+// beside it). A wallet that pays has a seed, which the method make_seed makes. The daemon knows the
+// wallet once a call, or Load, has named it.
 func (d *Daemon) NewWallet() string {
 	switch d.coin.style {
 	case styleEVM:

@@ -11,11 +11,11 @@ import (
 type Delivery struct {
 	EventID        string // "" where the service sent none
 	NotificationID string
-	Attempt        int       // the service's count of its tries, from 1; 0 where it sent none
-	Type           string    // "address" or "new-blocks"
-	Proof          Proof     // what the Verifier found out about the sender
-	CreatedAt      time.Time // when the service made the event; zero where it sent none
-	Raw            json.RawMessage
+	Attempt        int             // the service's count of its tries, from 1; 0 where it sent none
+	Type           string          // "address" or "new-blocks"
+	Proof          Proof           // what the Verifier found out about the sender
+	CreatedAt      time.Time       // when the service made the event; zero where it sent none
+	Raw            json.RawMessage // the whole body as received; do not change it
 }
 
 type deliveryKey struct{}

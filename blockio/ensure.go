@@ -14,7 +14,8 @@ import (
 // the one of its type and URL. Callers at the same time get the same one.
 //
 // The service allows one notification for each type and URL, so a further
-// address wants a URL of its own, by a query for instance.
+// address wants a URL of its own, by a query for instance. ctx bounds all calls,
+// the service's ping included; of them creating is not repeated.
 func (c *Client) EnsureNotification(ctx context.Context, r CreateRequest) (n Notification, created bool, err error) {
 	if _, err := r.params(); err != nil {
 		return Notification{}, false, err

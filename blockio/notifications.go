@@ -153,14 +153,14 @@ func (r CreateRequest) params() (map[string]any, error) {
 }
 
 // EnableNotification has the service deliver again. It may be repeated after
-// a failure, see [WithRetry].
+// a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) EnableNotification(ctx context.Context, id string) (Notification, error) {
 	return c.change(ctx, "enable_notification", id)
 }
 
 // DisableNotification has the service deliver nothing until the notification
 // is enabled again. What happens meanwhile is not delivered later. It may be
-// repeated after a failure, see [WithRetry].
+// repeated after a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) DisableNotification(ctx context.Context, id string) (Notification, error) {
 	return c.change(ctx, "disable_notification", id)
 }
@@ -175,7 +175,7 @@ func (c *Client) change(ctx context.Context, method, id string) (Notification, e
 }
 
 // DeleteNotification deletes a notification for good. Nothing is repeated:
-// the service refuses to delete it twice.
+// the service refuses to delete it twice. ctx bounds the call.
 func (c *Client) DeleteNotification(ctx context.Context, id string) error {
 	if id == "" {
 		return errIDRequired
@@ -188,7 +188,7 @@ func (c *Client) DeleteNotification(ctx context.Context, id string) error {
 // disabled ones; page 0 leaves the page to the service, whose first one it is.
 // A page holds up to 2500. With ids only these are listed. An account without
 // notifications, or a page behind the last one, is an empty list and no error.
-// It may be repeated after a failure, see [WithRetry].
+// It may be repeated after a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) ListNotifications(ctx context.Context, page int, ids ...string) ([]Notification, error) {
 	const method = "list_notifications"
 	params, err := listParams(page, ids)
@@ -238,7 +238,7 @@ func isEmptyList(err error) bool {
 // Notifications lists all pages of the account's notifications, or those with
 // the ids. An error ends it. Notifications that are created or deleted
 // meanwhile may be missed. It asks for one page more than there are: a page
-// that is not full need not be the last one everywhere.
+// that is not full need not be the last one everywhere. ctx bounds all calls.
 func (c *Client) Notifications(ctx context.Context, ids ...string) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {
 		seen := map[string]bool{}

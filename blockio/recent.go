@@ -77,7 +77,7 @@ func (e *RecentEvent) UnmarshalJSON(data []byte) error {
 
 // RecentEvents returns the last 10 events that the service has pushed, or tried
 // to push, to a notification's URL, in the service's order. It may be repeated
-// after a failure, see [WithRetry].
+// after a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) RecentEvents(ctx context.Context, id string) ([]RecentEvent, error) {
 	const method = "get_recent_notification_events"
 	if id == "" {
