@@ -98,7 +98,8 @@ func (l *Lane[T]) Overflow() bool {
 	if l.held {
 		return false
 	}
-	if l.items.len() >= s.cfg.PerLane || l.bytes >= s.cfg.LaneBytes || l.items.len() > 0 && s.bytes >= s.cfg.Bytes {
+	full := l.items.len() >= s.cfg.PerLane || l.bytes >= s.cfg.LaneBytes || s.bytes >= s.cfg.Bytes
+	if full && !l.empty() { // an empty one takes a value, and nobody would find it dry
 		l.over = true
 	}
 	return l.over
