@@ -104,7 +104,7 @@ type hookRunner struct {
 	lane *queue.Lane[hookCall]
 	log  *slog.Logger
 
-	mu   sync.Mutex // guards lost; a leaf
+	mu   sync.Mutex // makes a push, or a reopening, and what it says of lost one step; before set's
 	lost time.Time  // since when a gap was dropped; zero = none was
 }
 
@@ -125,9 +125,9 @@ func newHookRunner(ctx context.Context, log *slog.Logger, bytes int64, regap fun
 			return 0, false
 		},
 		Dry: func(l *queue.Lane[hookCall]) {
-			l.Reopen()
+			since := r.reopen(l)
 			log.Warn("a hook was stuck: calls of hooks were dropped")
-			if since := r.takeLost(); !since.IsZero() {
+			if !since.IsZero() {
 				regap(since)
 			}
 		},
@@ -136,21 +136,23 @@ func newHookRunner(ctx context.Context, log *slog.Logger, bytes int64, regap fun
 	return r
 }
 
-func (r *hookRunner) takeLost() (since time.Time) {
+// reopen takes calls again, and returns since when gaps were dropped.
+func (r *hookRunner) reopen(l *queue.Lane[hookCall]) (since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l.Reopen()
 	since, r.lost = r.lost, time.Time{}
 	return since
 }
 
 // post puts a call in line. It runs no user code, so locks may be held.
 func (r *hookRunner) post(c hookCall) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	out := r.lane.Push(c, c.size+1)
 	if c.gap == nil || out == queue.Accepted {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.lost.IsZero() || c.gap.Since.Before(r.lost) {
 		r.lost = c.gap.Since
 	}
