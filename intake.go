@@ -176,10 +176,21 @@ func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	if !l.isUpdate(u) {
 		return
 	}
-	l.countReceived(1, now)
 	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
-	ev := l.event(u, coin, key, SourceWebsocket, now)
-	l.pushed(coin, l.queue.PushKeyed(key, parcel{ev: ev}, parcel{ev: ev}.size()))
+	p := parcel{ev: l.event(u, coin, key, SourceWebsocket, now)}
+	l.mu.Lock() // whoever adds the wallet takes its lane over
+	w := l.watches[key]
+	out := queue.Accepted
+	if w == nil {
+		out = l.queue.PushKeyed(key, p, p.size())
+	}
+	l.mu.Unlock()
+	if w != nil { // it was added meanwhile
+		l.push(w, key, u, SourceWebsocket, now)
+		return
+	}
+	l.countReceived(1, now)
+	l.pushed(coin, out)
 }
 
 // foreignWallet is the wallet that a key names: a contract stands behind the
