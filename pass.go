@@ -184,7 +184,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	switch {
 	case p.first:
 		gap.Reason = GapStart
-	case l.cfg.DequeCap < 0, l.d.allWallets, len(watched) == 0:
+	case l.cfg.DequeCap < 0, l.d.allWallets && !l.single, len(watched) == 0:
 		gap.Reason = GapUnknown
 	default:
 		restarted, err := l.restarted(p.ctx, watched, len(ws))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // A queue of less than eight bytes leaves a lane none, and yet an empty lane takes an event.
@@ -72,4 +73,27 @@ func TestG1WalletsThatJoinWithAllWallets(t *testing.T) {
 	}
 	require.Zero(t, together.Load(), "two handlers of one wallet at once")
 	require.Zero(t, behind.Load(), "an event behind a later one")
+}
+
+// A Coin's own stream recovers, also when its manager hears every wallet.
+func TestG11CoinOfAManagerWithAllWallets(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.DequeCap = 0
+	gaps, connects := make(chan bitcart.Gap, 16), make(chan bitcart.ConnectInfo, 16)
+	m, err := bitcart.NewAPIManager(map[string][]string{"BTC": {d.NewWallet()}}, bitcart.WithAllWallets(),
+		bitcart.WithCurrency("BTC", bitcart.WithURL(d.URL())), bitcart.WithStream(cfg),
+		bitcart.WithHooks(bitcart.Hooks{
+			OnConnect: func(_ context.Context, info bitcart.ConnectInfo) { connects <- info },
+			OnGap:     func(_ context.Context, gap bitcart.Gap) { gaps <- gap },
+		}))
+	require.NoError(t, err)
+	for _, coin := range m.Coins() {
+		start(t, websocketOf(coin))
+	}
+	receive(t, connects, "the first connection")
+	require.Equal(t, bitcart.GapStart, receive(t, gaps, "the first gap").Reason)
+	d.Faults().CutSockets(bitcarttest.FIN)
+	require.Zero(t, receive(t, connects, "the second connection").Gaps)
+	require.Empty(t, gaps)
 }
