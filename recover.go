@@ -42,6 +42,7 @@ type recoverTask struct {
 	epoch    uint64
 	attempts int
 	loaded   bool
+	beside   bool       // another task loads the wallet if this one cannot
 	share    *sync.Once // of the end of the pass; nil = it does not count for it
 	forChain *sync.Once // it refills the chain's lane, which is opened once; nil = it does not
 	since    time.Time  // of such a refill: when the lane began to drop
@@ -224,6 +225,9 @@ func (r *recovery) giveUp(p *pass, t recoverTask) {
 // notLoaded gives a wallet's live events free and tries again later.
 func (r *recovery) notLoaded(p *pass, t recoverTask, err error) {
 	r.release(p, t.w, true)
+	if t.beside {
+		return
+	}
 	retryIn := retryPause(r.l.cfg, t.attempts)
 	r.tasks.add(recoverTask{w: t.w, epoch: t.epoch, attempts: t.attempts}, time.Now().Add(retryIn))
 	r.l.armTried(ArmInfo{Coin: t.w.coin, Err: err, Attempts: t.attempts, RetryIn: retryIn})

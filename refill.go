@@ -91,7 +91,8 @@ func (r *recovery) refillWallet(p *pass, w *watch) bool {
 	w.refilling = true
 	await := r.l.takeDropped(w)
 	if p != nil {
-		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: true, await: await}, time.Time{})
+		armed := r.l.isArmed(w) // if not, the pass is still at it
+		r.tasks.add(recoverTask{w: w, epoch: p.epoch, loaded: armed, beside: !armed, await: await}, time.Time{})
 	}
 	return true
 }
