@@ -2,6 +2,7 @@ package bitcart
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -158,11 +159,13 @@ func (l *link) gap(g Gap) {
 	}})
 }
 
-// warn logs from the hooks' goroutine: a logger is user code, and locks may be
-// held here.
-func (l *link) warn(msg string, args ...any) {
-	l.hooks.post(hookCall{run: func(context.Context) { l.d.log.Warn(msg, args...) }})
+// log logs from the hooks' goroutine: a logger is user code, and locks may be
+// held here, or the reader may be kept from its socket.
+func (l *link) log(level slog.Level, msg string, args ...any) {
+	l.hooks.post(hookCall{run: func(ctx context.Context) { l.d.log.Log(ctx, level, msg, args...) }})
 }
+
+func (l *link) warn(msg string, args ...any) { l.log(slog.LevelWarn, msg, args...) }
 
 func walletOf(c *Coin) string {
 	if c == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -299,7 +300,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 	}
 	p.ctx, p.end = context.WithCancel(ctx)
 	w.served = true
-	l.d.log.Info("connected", "url", l.d.name(), "attempts", info.Attempts, "downtime", info.Downtime)
+	l.log(slog.LevelInfo, "connected", "url", l.d.name(), "attempts", info.Attempts, "downtime", info.Downtime)
 
 	l.setConnected(true)
 	l.mu.Lock()
