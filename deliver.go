@@ -191,14 +191,14 @@ func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
 		told := map[*Event]bool{}
 		for pause(ctx, l.cfg.SlowHandler/2) {
 			still := map[*Event]bool{}
-			l.queue.Running(func(p parcel, since time.Time) {
+			l.queue.Running(func(p parcel, attempt int, since time.Time) {
 				running := time.Since(since)
 				if running < l.cfg.SlowHandler {
 					return
 				}
 				still[p.ev] = true
 				if !told[p.ev] {
-					ev := p.ev
+					ev := p.ev.attempt(attempt)
 					l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, ev, running) }})
 				}
 			})

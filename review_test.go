@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -166,4 +167,28 @@ func TestG3ReaderWaitsForNoLogger(t *testing.T) {
 	require.NoError(t, d.WaitRegistered(patient(t), coin.WalletKey()))
 	emit(t, d, coin.WalletKey(), "x", 0, 3)
 	require.Equal(t, upTo(3), in.numbers(3))
+}
+
+// OnSlowHandler is told of the attempt that is running.
+func TestOnSlowHandlerNamesTheAttempt(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.SlowHandler = 20 * time.Millisecond
+	slow := make(chan int, 16)
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
+		OnSlowHandler: func(_ context.Context, ev *bitcart.Event, _ time.Duration) { slow <- ev.Attempt },
+	}))
+	gate := make(chan struct{})
+	coin.On("x", func(_ context.Context, ev *bitcart.Event) error {
+		if ev.Attempt < 3 {
+			return bitcart.Retry(nil, time.Millisecond)
+		}
+		<-gate
+		return nil
+	})
+	listen(t, coin)
+	emit(t, d, coin.WalletKey(), "x", 0, 1)
+	attempt := receive(t, slow, "the hook")
+	close(gate)
+	require.Equal(t, 3, attempt)
 }

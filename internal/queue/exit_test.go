@@ -33,7 +33,7 @@ func TestGoexitInAHandler(t *testing.T) {
 					s.finish(s.holding()[0], verdict{goexit: true})
 				}
 				require.ElementsMatch(t, []int{1, 2, 11, 21}, s.started())
-				s.Running(func(int, time.Time) { t.Error("no handler runs") })
+				s.Running(func(int, int, time.Time) { t.Error("no handler runs") })
 				s.empty()
 				require.NoError(t, s.Drain(t.Context()))
 			})

@@ -567,7 +567,7 @@ func (m *model) check() {
 	require.Equal(m.t, keyed, m.set.Keyed())
 	require.Equal(m.t, running, m.set.Workers(), "a worker for each handler, none beside")
 	held := map[int]bool{}
-	m.set.Running(func(v int, _ time.Time) { held[v] = true })
+	m.set.Running(func(v, _ int, _ time.Time) { held[v] = true })
 	require.Len(m.t, held, running)
 	for v := range held {
 		require.NotNil(m.t, m.of[v].inside)

@@ -237,13 +237,13 @@ func TestRunningTellsValuesAndTimes(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		seen := map[int]time.Time{}
-		s.Running(func(v int, since time.Time) {
+		s.Running(func(v, _ int, since time.Time) {
 			seen[v] = since
 			s.Counts() // no lock is held
 		})
 		delete(began, 2) // it waits
 		require.Equal(t, began, seen)
 		s.runDry()
-		s.Running(func(int, time.Time) { t.Error("no handler runs") })
+		s.Running(func(int, int, time.Time) { t.Error("no handler runs") })
 	})
 }

@@ -96,10 +96,11 @@ type Set[T any] struct {
 
 // worker is one goroutine; its fields are guarded by the set's mutex.
 type worker[T any] struct {
-	lane   *Lane[T] // for which Handle or Dry runs, without the lock; nil otherwise
-	inside bool     // Handle runs
-	v      T
-	since  time.Time
+	lane    *Lane[T] // for which Handle or Dry runs, without the lock; nil otherwise
+	inside  bool     // Handle runs
+	v       T
+	attempt int
+	since   time.Time
 }
 
 // New returns a Set without lanes. It has nothing to close: a Set in which
@@ -134,23 +135,25 @@ func (s *Set[T]) Held() int64 {
 	return s.held
 }
 
-// Running calls f for each value that a handler holds, with the time at which
-// the handler began if the Set is Timed. f runs without a lock, on a snapshot.
-func (s *Set[T]) Running(f func(v T, since time.Time)) {
+// Running calls f for each value that a handler holds, with the number of the
+// attempt and, if the Set is Timed, the time at which the handler began. f runs
+// without a lock, on a snapshot.
+func (s *Set[T]) Running(f func(v T, attempt int, since time.Time)) {
 	type held struct {
-		v     T
-		since time.Time
+		v       T
+		attempt int
+		since   time.Time
 	}
 	s.mu.Lock()
 	var list []held
 	for _, w := range s.workers {
 		if w.inside {
-			list = append(list, held{w.v, w.since})
+			list = append(list, held{w.v, w.attempt, w.since})
 		}
 	}
 	s.mu.Unlock()
 	for _, h := range list {
-		f(h.v, h.since)
+		f(h.v, h.attempt, h.since)
 	}
 }
 
@@ -412,7 +415,7 @@ func (s *Set[T]) turn(w *worker[T], l *Lane[T]) {
 	for l.runnable() && !s.stopped {
 		it := l.pop()
 		s.running++
-		w.v, w.inside = it.v, true
+		w.v, w.attempt, w.inside = it.v, it.attempt+1, true
 		if s.cfg.Timed {
 			w.since = time.Now()
 		}

@@ -114,7 +114,7 @@ func stress(t *testing.T, arrival bool) {
 			if c.Queued < 0 || c.Bytes < 0 || c.Running < 0 || c.Running > 3 {
 				book.wrong.Add(1)
 			}
-			s.Running(func(int, time.Time) {})
+			s.Running(func(int, int, time.Time) {})
 			runtime.Gosched()
 		}
 	})
@@ -178,7 +178,7 @@ func TestHandleMayUseItsSetAndLane(t *testing.T) {
 		cfg.Handle = func(v, attempt int) (time.Duration, bool) {
 			got = append(got, v)
 			require.Equal(t, 1, s.Counts().Running)
-			s.Running(func(inside int, _ time.Time) { require.Equal(t, v, inside) })
+			s.Running(func(inside, _ int, _ time.Time) { require.Equal(t, v, inside) })
 			switch v {
 			case 1:
 				pushAll(t, l, 2)
