@@ -2,6 +2,8 @@ package bitcart
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,10 +51,11 @@ func (l *link) loadBatch(ctx context.Context, ws []*watch) error {
 	}
 }
 
-// daemonInfo is what getinfo answers on every family.
+// daemonInfo is what getinfo answers on every family. A member is nil when it
+// does not say: a daemon whose node is away says neither.
 type daemonInfo struct {
-	TotalWallets int   `json:"total_wallets"`
-	Synchronized *bool `json:"synchronized"` // nil = it does not say
+	TotalWallets *int  `json:"total_wallets"`
+	Synchronized *bool `json:"synchronized"`
 }
 
 func (l *link) info(ctx context.Context) (daemonInfo, error) {
@@ -79,18 +82,35 @@ func (l *link) restarted(ctx context.Context, loaded []*watch, all int) (bool, e
 	if err != nil {
 		return false, err
 	}
-	if info.TotalWallets > all {
+	if info.TotalWallets == nil {
+		if !allListed(loaded) {
+			return false, errNoWitness
+		}
+		return l.forgotten(ctx, loaded)
+	}
+	total := *info.TotalWallets
+	if total > all {
 		l.recovery.strangers.Store(true)
 	}
 	alone := len(loaded) == all && !l.recovery.strangers.Load()
 	switch {
-	case info.TotalWallets < len(loaded):
+	case total < len(loaded):
 		return true, nil
-	case info.TotalWallets == len(loaded) && alone, info.TotalWallets > mostListed:
+	case total == len(loaded) && alone, total > mostListed:
 		return false, nil
 	}
 	return l.forgotten(ctx, loaded)
 }
+
+var errNoWitness = errors.New("the daemon does not say how many wallets it has")
+
+// allListed: the daemon's list of wallets would have all of them.
+func allListed(ws []*watch) bool {
+	return !slices.ContainsFunc(ws, func(w *watch) bool { return !w.listed() })
+}
+
+// listed: a daemon that has loaded the wallet has it in its list.
+func (w *watch) listed() bool { return !w.coin.wallet.Diskless && !strings.Contains(w.coin.key, "/") }
 
 // mostListed is up to how many wallets the daemon is asked for a list of them.
 const mostListed = 5000
@@ -115,7 +135,7 @@ func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 		loaded[w.Path[strings.LastIndexByte(w.Path, '/')+1:]] = true
 	}
 	for _, w := range armed {
-		if !w.coin.wallet.Diskless && !strings.Contains(w.coin.key, "/") && !loaded[w.coin.key] {
+		if w.listed() && !loaded[w.coin.key] {
 			return true, nil
 		}
 	}
