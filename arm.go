@@ -82,6 +82,11 @@ func (l *link) restarted(ctx context.Context, loaded []*watch, all int) (bool, e
 	if err != nil {
 		return false, err
 	}
+	return l.restartedBy(ctx, info, loaded, all)
+}
+
+// restartedBy is restarted after getinfo was asked.
+func (l *link) restartedBy(ctx context.Context, info daemonInfo, loaded []*watch, all int) (bool, error) {
 	if info.TotalWallets == nil {
 		if !allListed(loaded) {
 			return false, errNoWitness

@@ -26,8 +26,9 @@ const (
 // Failures are logged, told to OnDisconnect or OnArm, and survived with growing
 // pauses; wrong credentials and 404 end it until the daemon was reached once.
 // OnGap is called when an answer is as long as the daemon's queue, when a call
-// failed after it may have emptied the queue, and when the daemon was restarted.
-// What another reader of the queue took is not seen. get_updates empties the
+// failed after it may have emptied the queue, and when the daemon was restarted:
+// it is asked at the interval how many wallets it has. What another reader of
+// the queue took is not seen. get_updates empties the
 // queue even when its caller has gone, so ctx does not cut a call off: when
 // ctx ends, a call under way is waited for and what it brings is handed over,
 // all within DrainTimeout; see StartWebsocket for what is returned.
@@ -48,7 +49,7 @@ func polling(interval time.Duration) transport {
 		defer end(nil)
 		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
 		defer stop()
-		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg)}
+		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg), witnessed: l.started}
 		return p.run(ctx)
 	}
 }
@@ -60,7 +61,9 @@ type poller struct {
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
 
-	resuming sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
+	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
+	witnessed time.Time  // when it last was; guarded by resuming
+	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
 
 	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
 	chain    replay.Chain
@@ -113,7 +116,11 @@ func (p *poller) poll(t pollTask) {
 	if t.w.gone.Load() {
 		return // it was removed
 	}
-	p.resume()
+	if err := p.resume(); err != nil {
+		t.failures++
+		p.again(t, err, retryPause(p.l.cfg, t.failures))
+		return
+	}
 	asked := time.Now()
 	updates, err := p.l.getUpdates(c)
 	if err != nil {
@@ -133,29 +140,64 @@ func (p *poller) poll(t pollTask) {
 	p.tasks.add(t, time.Now().Add(p.interval))
 }
 
-// resume asks, before a call names a wallet again, whether the daemon that was
-// away has been restarted.
-func (p *poller) resume() {
+// resume asks, before a call names a wallet, whether the daemon has been
+// restarted: when it was away, and otherwise at the interval, since a restart
+// can be over before a call fails. An error says that no wallet may be named.
+func (p *poller) resume() error {
 	p.resuming.Lock()
 	defer p.resuming.Unlock()
 	p.mu.Lock()
-	away, since := p.served && !p.up, p.downAt
+	served, away, since := p.served, p.served && !p.up, p.downAt
 	p.mu.Unlock()
 	if !away {
-		return
+		since = p.witnessed
 	}
-	l := p.l
-	ws := l.allWatches()
-	watched := l.recovery.watched(ws)
-	restarted, err := l.restarted(l.work, watched, len(ws))
+	if !served || !away && time.Since(since) < p.interval/2 {
+		return nil
+	}
+	now := time.Now()
+	restarted, err := p.restarted(away)
 	if err != nil {
-		return // the wallet's own call tells of it
+		var answered *RPCError
+		if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) || errors.Is(err, errNoWitness) {
+			return nil // nobody can tell
+		}
+		return err
 	}
+	p.witnessed = now
 	if restarted {
-		l.recovery.unwatch(ws)
-		l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
+		p.l.recovery.unwatch(p.l.allWatches())
+		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
+	return nil
+}
+
+// restarted asks the daemon. One that has been there has to be asked for no
+// list as long as it has not fewer wallets than before.
+func (p *poller) restarted(away bool) (bool, error) {
+	l := p.l
+	ctx, cancel := context.WithTimeout(l.work, loadTimeout)
+	defer cancel()
+	ws := l.allWatches()
+	watched := l.recovery.watched(ws) // before the question: the polls of others go on
+	info, err := l.info(ctx)
+	if err != nil {
+		return false, err
+	}
+	total := 0
+	if info.TotalWallets != nil {
+		total = *info.TotalWallets
+	}
+	if !away && p.total > 0 && total >= max(p.total, len(watched)) {
+		p.total = total
+		return false, nil
+	}
+	restarted, err := l.restartedBy(ctx, info, watched, len(ws))
+	if err == nil {
+		p.total = total
+	}
+	return restarted, err
 }
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the
@@ -204,10 +246,17 @@ func (p *poller) failed(t pollTask, err error) {
 	if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) {
 		p.answered()
 		l.armTried(ArmInfo{Coin: t.w.coin, Err: err, Attempts: t.failures, RetryIn: retryIn})
-	} else if p.down(err, retryIn) {
+		p.tasks.add(t, time.Now().Add(retryIn))
 		return
 	}
-	p.tasks.add(t, time.Now().Add(retryIn))
+	p.again(t, err, retryIn)
+}
+
+// again puts a task down for later, since the daemon cannot be reached.
+func (p *poller) again(t pollTask, err error, retryIn time.Duration) {
+	if !p.down(err, retryIn) {
+		p.tasks.add(t, time.Now().Add(retryIn))
+	}
 }
 
 // down notes that the daemon cannot be reached. It reports whether that is final.

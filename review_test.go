@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -245,4 +246,29 @@ func TestG11NodeThatIsAwayIsNoRestart(t *testing.T) {
 	requireSequence(t, in, 3, 5, bitcart.SourceRecovered)
 	require.Equal(t, []string{"start"}, j.reasons())
 	in.requireEmpty()
+}
+
+// A restart that is over before the next poll is told as well.
+func TestG2PollingTellsOfARestartBetweenTwoCalls(t *testing.T) {
+	for name, strangers := range map[string]int{"alone": 0, "with strangers": 3} {
+		t.Run(name, func(t *testing.T) {
+			d := newDaemon(t, "BTC")
+			for range strangers {
+				require.NoError(t, d.Load(d.NewWallet()))
+			}
+			j := newDiary()
+			coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+			start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 200*time.Millisecond) })
+			require.NoError(t, d.WaitCalls(patient(t), "get_updates", 3))
+			require.Empty(t, j.reasons())
+			require.NoError(t, d.Faults().Restart(patient(t), 0))
+			before := d.CountCalls("get_updates")
+			require.NoError(t, d.WaitCalls(patient(t), "get_updates", before+4))
+			reasons := slices.DeleteFunc(j.reasons(), func(reason string) bool {
+				return reason == "continuity is not proven of a wallet" // a call was under way
+			})
+			require.Equal(t, []string{"the daemon was restarted"}, reasons)
+			require.LessOrEqual(t, d.CountCalls("list_wallets"), 2, "a list only where the total is new")
+		})
+	}
 }
