@@ -101,13 +101,17 @@ func (l *link) restartedBy(ctx context.Context, info daemonInfo, loaded []*watch
 	switch {
 	case total < len(loaded):
 		return true, nil
-	case total == len(loaded) && alone, total > mostListed:
+	case total == len(loaded) && alone:
 		return false, nil
+	case !slices.ContainsFunc(loaded, (*watch).listed):
+		return false, errNoWitness
 	}
 	return l.forgotten(ctx, loaded)
 }
 
-var errNoWitness = errors.New("the daemon does not say how many wallets it has")
+// errNoWitness: neither the daemon's number of wallets nor its list of them tells
+// whether it was restarted.
+var errNoWitness = errors.New("nothing tells whether the daemon was restarted")
 
 // allListed: the daemon's list of wallets would have all of them.
 func allListed(ws []*watch) bool {
@@ -117,9 +121,9 @@ func allListed(ws []*watch) bool {
 // listed: a daemon that has loaded the wallet has it in its list.
 func (w *watch) listed() bool { return !w.coin.wallet.Diskless && !strings.Contains(w.coin.key, "/") }
 
-// mostListed is up to how many wallets the daemon is asked for a list of them.
-const mostListed = 5000
-
+// forgotten looks for the wallets in the daemon's list. That is long where very
+// many are loaded, but a restart in silence would cost more; a list that cannot
+// be had proves nothing.
 func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 	raw, err := encodeParams(nil, nil)
 	if err != nil {

@@ -159,10 +159,14 @@ func (p *poller) resume() error {
 	restarted, err := p.restarted(away)
 	if err != nil {
 		var answered *RPCError
-		if errors.As(err, &answered) && !errors.Is(err, ErrUnauthorized) || errors.Is(err, errNoWitness) {
-			return nil // nobody can tell
+		if !errors.Is(err, errNoWitness) && (!errors.As(err, &answered) || errors.Is(err, ErrUnauthorized)) {
+			return err
 		}
-		return err
+		if away { // nobody can tell
+			p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
+			p.answered()
+		}
+		return nil
 	}
 	p.witnessed = now
 	if restarted {
