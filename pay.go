@@ -41,7 +41,8 @@ type Payout struct {
 // when the daemon's answer to the broadcast itself is missing.
 //
 // On BTC, LTC, GRS, BCH and XRG the wallet keeps the coins for it, until the
-// daemon's removelocaltx gives it up. Account daemons keep nothing. On ETH, BNB
+// daemon's removelocaltx gives it up; where Err is of addtransaction, whose
+// answer is missing then, maybe not. Account daemons keep nothing. On ETH, BNB
 // and MATIC the next payment of the wallet may take the same nonce, and only one
 // of the two can stand; on TRX both can. Settle it first.
 //
@@ -169,7 +170,8 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 // Signing and broadcasting are calls of their own, and only the broadcast moves
 // money. An error of any type but *[BroadcastError] therefore means that nothing
 // was paid and that paying again is safe. A *BroadcastError means that the one
-// transaction is signed: go on with [Coin.Broadcast], never with PayTo.
+// transaction is signed and may be kept or sent: go on with [Coin.Broadcast],
+// never with PayTo.
 //
 // Payments of one wallet take turns within the process; those of other processes
 // can collide with them in the daemon. ctx bounds the waiting and all calls; each

@@ -224,14 +224,22 @@ func (c *Coin) payInTurn(ctx context.Context, sign func(context.Context) (signed
 	return c.send(ctx, tx)
 }
 
-// send broadcasts what was signed. From here on every error holds the
-// transaction.
+// send broadcasts what was signed. Once the wallet may keep the coins for it,
+// every error holds the transaction. One that the wallet did not take is
+// forgotten: the next payment spends its coins, and whoever broadcast it after
+// that would replace a payment that was reported as sent.
 func (c *Coin) send(ctx context.Context, tx signedTx) (*Payout, error) {
 	failed := &BroadcastError{RawTx: tx.text}
 	if c.keepsCoins() {
-		if failed.TxID, failed.Err = c.keepCoins(ctx, tx); failed.Err != nil {
+		txid, err := c.keepCoins(ctx, tx)
+		switch {
+		case errors.Is(err, ErrMaybeSent):
+			failed.Err = nothingPaid(err)
 			return nil, failed
+		case err != nil:
+			return nil, err
 		}
+		failed.TxID = txid
 	}
 	txid, err := c.Broadcast(ctx, tx.text)
 	if err != nil {
@@ -254,7 +262,7 @@ var errConflict = errors.New("bitcart: addtransaction: the transaction conflicts
 func (c *Coin) keepCoins(ctx context.Context, tx signedTx) (txid string, err error) {
 	var raw json.RawMessage
 	if err := c.call(ctx, &raw, "addtransaction", wireTx(tx.text)); err != nil {
-		return "", nothingPaid(err)
+		return "", err
 	}
 	switch string(raw) {
 	case "null":
@@ -263,7 +271,7 @@ func (c *Coin) keepCoins(ctx context.Context, tx signedTx) (txid string, err err
 		return "", errConflict
 	}
 	if txid, err = decodeText(raw); err != nil {
-		return "", nothingPaid(undecodable("addtransaction", err))
+		return "", undecodable("addtransaction", err)
 	}
 	return txid, nil
 }

@@ -1,0 +1,52 @@
+package bitcart_test
+
+import (
+	"testing"
+
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
+)
+
+// A wallet that did not take a transaction does not keep its coins for it: the
+// next payment spends them. Whoever went on with the first transaction, as a
+// BroadcastError asks for, would replace the second one.
+func TestPaymentThatTheWalletDidNotTakeIsNone(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]error{"error": errFault, "unauthorized": &bitcarttest.HTTPError{Status: 403, Body: "no"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, coin := payer(t, "BTC")
+			d.Faults().FailMethod("addtransaction", 1, fault)
+			_, err := coin.PayTo(patient(t), receivers["BTC"], dec("4"))
+			require.Error(t, err)
+			_, again := coin.PayTo(patient(t), receivers["BTC"], dec("4"))
+			require.NoError(t, again, "the coins are free")
+			require.NotErrorAs(t, err, new(*bitcart.BroadcastError), "the same coins are spent twice")
+			require.NotErrorIs(t, err, bitcart.ErrMaybeSent)
+			requireCoins(t, coin, "4")
+		})
+	}
+	t.Run("conflict", func(t *testing.T) {
+		t.Parallel()
+		d, coin := payer(t, "BTC")
+		first, err := coin.PayTo(patient(t), receivers["BTC"], dec("4"), bitcart.WithoutBroadcast())
+		require.NoError(t, err)
+		// Another transaction with the same coins is out before the wallet is told of this one.
+		_, err = coin.PayTo(patient(t), receivers["BTC"], dec("4"), bitcart.WithFeeFunc(func(int, decimal.Decimal) (decimal.Decimal, error) {
+			_, err := coin.Broadcast(patient(t), first.RawTx)
+			return decimal.Zero, err
+		}))
+		require.ErrorContains(t, err, "conflicts")
+		require.NotErrorAs(t, err, new(*bitcart.BroadcastError), "it can never stand beside the one that spends its coins")
+		require.Equal(t, 1, d.CountCalls("broadcast"))
+	})
+}
+
+// requireCoins: so many whole coins have left the wallet.
+func requireCoins(t testing.TB, coin *bitcart.Coin, want string) {
+	t.Helper()
+	require.Equal(t, want, wholeCoins(t, coin))
+}
