@@ -88,8 +88,11 @@ func (e *APIError) Is(target error) bool {
 	case bitcart.ErrInvalidAnswer:
 		return e.foreign && !e.Throttled()
 	case bitcart.ErrMaybeSent:
+		// A proxy may answer 408 (499 in the words of nginx) when the service has
+		// taken too long for it.
+		late := e.HTTPStatus == http.StatusRequestTimeout || e.HTTPStatus == 499
 		refused := e.HTTPStatus >= 300 && e.HTTPStatus <= 499
-		return e.foreign && !refused
+		return e.foreign && (late || !refused)
 	}
 	return false
 }

@@ -94,8 +94,18 @@ func (c *Client) judge(rep reply, cause error) error {
 	}
 }
 
+// statusClientClosed is what nginx notes for a client that has hung up.
+const statusClientClosed = 499
+
 // isRefusal tells whether the request was turned down before any method ran.
-func (r reply) isRefusal() bool { return r.status >= 400 && r.status < 500 }
+// A proxy may answer 408 when the daemon has held the call for too long.
+func (r reply) isRefusal() bool {
+	switch r.status {
+	case http.StatusRequestTimeout, statusClientClosed:
+		return false
+	}
+	return r.status >= 400 && r.status < 500
+}
 
 // isOwnFault recognises the daemon's answer to a request that broke its parser. A proxy's own 500
 // looks different and leaves open what the daemon did.
