@@ -87,6 +87,12 @@ func decodeError(env envelope, id uint64) error {
 	return answer
 }
 
+// namesCall: the answer has an id that is not null.
+func namesCall(body []byte) bool {
+	var env envelope
+	return json.Unmarshal(body, &env) == nil && isSet(env.ID)
+}
+
 func isSet(member json.RawMessage) bool {
 	return member != nil && string(member) != "null"
 }

@@ -78,7 +78,12 @@ func (c *Client) read(resp *http.Response, buf *bytes.Buffer) error {
 // that is the daemon's *Error, otherwise a *TransportError by the status.
 func (c *Client) judge(rep reply, cause error) error {
 	var answer *Error
-	if errors.As(cause, &answer) {
+	switch {
+	case errors.As(cause, &answer) && rep.status >= 500 && !namesCall(rep.body):
+		// The daemon's own errors come with 200. A gateway's come with the id
+		// null, and it knows nothing of what the daemon did.
+		cause = badAnswer("an error without id")
+	case answer != nil:
 		c.noteAnswer()
 		return answer
 	}

@@ -10,6 +10,25 @@ import (
 	"github.com/bitcart-go/bitcart/internal/jsonrpc"
 )
 
+// What stands before the daemon writes JSON-RPC errors as well. It has not read
+// the id, and what the daemon did with the call it does not know.
+func TestErrorOfAGatewayIsNoAnswer(t *testing.T) {
+	for _, status := range []int{500, 502, 503, 504} {
+		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, `{"jsonrpc":"2.0","error":{"code":-32603,"message":"upstream timed out"},"id":null}`)
+		})
+		client := newClient(t, server.URL)
+		_, err := client.Call(t.Context(), "m", nil)
+		var failure *jsonrpc.TransportError
+		require.ErrorAs(t, err, &failure, "status %d", status)
+		require.True(t, failure.MaybeSent, "status %d", status)
+		require.Equal(t, status, failure.StatusCode)
+		require.True(t, client.LastAnswer().IsZero(), "no sign of the daemon's life")
+	}
+}
+
 // A proxy answers 408 also when the time for the daemon's answer is over: the
 // daemon may be at work.
 func TestTimeoutOfAProxyMayHaveArrived(t *testing.T) {
