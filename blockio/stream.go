@@ -66,8 +66,9 @@ func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
 // is not sent again.
 //
 // A refused subscription is forgotten and is a *SubscriptionError; several
-// errors are joined. ErrStreamEnded means that Run has ended first. A handler
-// may call Subscribe; later events of its own subscription wait meanwhile.
+// errors are joined. What the service sent for it before is still handed over.
+// ErrStreamEnded means that Run has ended first. A handler may call Subscribe;
+// later events of its own subscription wait meanwhile.
 func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
 	if ctx == nil {
 		ctx = context.Background()

@@ -32,9 +32,9 @@ func (r *streamRun) newQueue() *queue.Set[parcel] {
 	})
 }
 
-// openLane gives an entry its lane. A handler may still be inside the lane
-// that the same subscription had before: then the new events wait for it.
-// Stream.mu is held.
+// openLane gives an entry its lane. The lane that the same subscription had
+// before may still have a handler inside, or events to hand over: then the new
+// events wait for it. Stream.mu is held.
 func (r *streamRun) openLane(e *entry) {
 	if old := r.retired[e.topic]; old != nil && old.Revive() {
 		e.lane = old
@@ -44,18 +44,21 @@ func (r *streamRun) openLane(e *entry) {
 	delete(r.retired, e.topic)
 }
 
-// closeLane drops what waits for an entry. Stream.mu is held.
+// closeLane drops what waits for an entry, unless it was the service that ended
+// it: then what it had sent is still handed over. Stream.mu is held.
 func (r *streamRun) closeLane(e *entry) {
 	if e.lane == nil {
 		return
 	}
-	r.s.n.dropped.Add(uint64(e.lane.Remove()))
+	if e.refusal == nil {
+		r.s.n.dropped.Add(uint64(e.lane.Remove()))
+	}
 	for topic, lane := range r.retired {
-		if !lane.Busy() {
+		if lane.Idle() {
 			delete(r.retired, topic)
 		}
 	}
-	if e.lane.Busy() {
+	if !e.lane.Idle() {
 		r.retired[e.topic] = e.lane
 	}
 	e.lane = nil
@@ -162,7 +165,7 @@ func (r *streamRun) isGone(p parcel) bool {
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	return !r.s.book.holds(p.entry)
+	return p.entry.refusal == nil && !r.s.book.holds(p.entry)
 }
 
 // done counts an event that was handed over, and tells of its error.

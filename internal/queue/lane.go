@@ -225,8 +225,15 @@ func (l *Lane[T]) Busy() bool {
 	return l.busy
 }
 
-// Revive opens a lane that was removed, empty and whatever its state was, and
-// reports whether it could: not after Stop. A handler that was inside meanwhile
+// Idle reports whether nothing waits and no handler is inside.
+func (l *Lane[T]) Idle() bool {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	return l.items.len() == 0 && !l.busy
+}
+
+// Revive opens a lane that was removed, which is empty then, or that was left to
+// itself, whatever its state was, and reports whether it could: not after Stop. A handler that was inside meanwhile
 // counts as this lane's.
 func (l *Lane[T]) Revive() bool {
 	l.set.mu.Lock()
