@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -165,9 +166,19 @@ func decodeResult(method string, answer json.RawMessage, result any) error {
 		return nil
 	}
 	if err := unmarshal(bytes.NewReader(answer), result); err != nil {
-		return &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}}
+		return &CallError{Method: method, MaybeSent: true, Err: &decodeError{err}, safe: withoutAnswer(err)}
 	}
 	return nil
+}
+
+// withoutAnswer is the text of a decodeError that quotes nothing of the answer,
+// which may be a key. What the UnmarshalJSON of a user's type says may quote it.
+func withoutAnswer(err error) string {
+	var typeError *json.UnmarshalTypeError
+	if errors.As(err, &typeError) {
+		return (&decodeError{typeError}).Error()
+	}
+	return "the answer is not of the expected type: its own decoding has failed"
 }
 
 // On registers the handler of one event; registering again replaces it, and
