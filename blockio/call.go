@@ -56,6 +56,7 @@ func (c *Client) repeatable(ctx context.Context, method string, params map[strin
 	if c == nil || c.conf == nil {
 		return nil, errNoClient
 	}
+	ctx = orBackground(ctx)
 	pauses := c.conf.pauses()
 	for try := 1; ; try++ {
 		data, err := c.call(ctx, method, params)
@@ -127,11 +128,19 @@ func (c *Client) call(ctx context.Context, method string, params map[string]any)
 	if err != nil {
 		return nil, hidden.noAnswer(method, false, err)
 	}
-	rep, maybeSent, err := c.exchange(ctx, method, body)
+	rep, maybeSent, err := c.exchange(orBackground(ctx), method, body)
 	if err != nil {
 		return nil, hidden.noAnswer(method, maybeSent, err)
 	}
 	return rep.data(method, hidden)
+}
+
+// orBackground: a nil ctx is bad input, not a reason to panic.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }
 
 func isMethodName(method string) bool {

@@ -20,6 +20,7 @@ func (c *Client) EnsureNotification(ctx context.Context, r CreateRequest) (n Not
 	if _, err := r.params(); err != nil {
 		return Notification{}, false, err
 	}
+	ctx = orBackground(ctx)
 	n, found, err := c.reuse(ctx, r)
 	if err != nil || found {
 		return n, false, err

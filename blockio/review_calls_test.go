@@ -66,3 +66,22 @@ func TestRefusedOnReconnectKeepsWhatWasReceived(t *testing.T) {
 	require.NoError(t, l.stop())
 	require.Zero(t, l.Stats().Dropped)
 }
+
+// A nil context is bad input, not a reason to panic, as everywhere else.
+func TestClientWithANilContext(t *testing.T) {
+	var none context.Context
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer server.Close()
+	client, err := blockio.NewClient("some-api-key", blockio.WithBaseURL(server.URL), blockio.WithRetry(2, time.Microsecond, time.Microsecond))
+	require.NoError(t, err)
+	hook := blockio.CreateRequest{Type: blockio.TypeAccount, URL: "https://shop.example/hooks"}
+	for name, call := range map[string]func() error{
+		"Call":   func() error { return client.Call(none, nil, "get_balance", nil) },
+		"List":   func() error { _, err := client.ListNotifications(none, 0); return err },
+		"Create": func() error { _, err := client.CreateNotification(none, hook); return err },
+		"Ensure": func() error { _, _, err := client.EnsureNotification(none, hook); return err },
+		"Recent": func() error { _, err := client.RecentEvents(none, "id"); return err },
+	} {
+		require.NotPanics(t, func() { require.ErrorIs(t, call(), bitcart.ErrInvalidAnswer, name) }, name)
+	}
+}

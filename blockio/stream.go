@@ -70,9 +70,7 @@ func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
 // ErrStreamEnded means that Run has ended first. A handler may call Subscribe;
 // later events of its own subscription wait meanwhile.
 func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
-	if ctx == nil {
-		ctx = context.Background()
-	}
+	ctx = orBackground(ctx)
 	var errs []error
 	var waits []*entry
 	s.mu.Lock()
@@ -225,9 +223,7 @@ func (b *book) list() []Subscription {
 //
 // Handlers get the values of ctx, not its cancellation.
 func (s *Stream) Run(ctx context.Context) error {
-	if ctx == nil {
-		ctx = context.Background()
-	}
+	ctx = orBackground(ctx)
 	r, err := s.begin(ctx)
 	if err != nil {
 		return err
