@@ -26,7 +26,8 @@
 // then the balance falls by amount and fee, get_transaction, the history and get_used_fee know the
 // transaction, and wallets of the same daemon that it pays get it with its events. Wallets need a seed
 // or a private key to sign; others give what is to be signed (Electrum), or are refused (account
-// daemons). SetFeeRate and WithTransactionSize make fees what a test needs. On TRX transactions are
+// daemons). Coins are spent once: of two transactions with the same ones broadcast refuses the second.
+// SetFeeRate and WithTransactionSize make fees what a test needs. On TRX transactions are
 // objects, which must be followed by another object where arguments are positional.
 //
 // Lightning works between the wallets of one daemon: open_channel and AddChannel make channels, lnpay

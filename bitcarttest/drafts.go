@@ -223,8 +223,11 @@ func removeLocal(d *Daemon, c *Call) (any, error) {
 	return nil, nil
 }
 
-// engineBroadcast sends a draft. Hexadecimal that is none gets a hash all the same, without any
-// effect.
+// networkRefusal is what a server says to a transaction whose coins another one has spent.
+const networkRefusal = "the transaction was rejected by network rules.\\n\\ntxn-mempool-conflict"
+
+// engineBroadcast sends a draft, unless its coins are gone. Hexadecimal that is none gets a hash all
+// the same, without any effect.
 func engineBroadcast(d *Daemon, c *Call) (any, error) {
 	text := rawText(c.bound["tx"])
 	t := d.draft(text)
@@ -235,8 +238,26 @@ func engineBroadcast(d *Daemon, c *Call) (any, error) {
 		return nil, errNoTransaction
 	}
 	id := d.draftID(text)
+	switch {
+	case d.covered(t, id):
+	case d.coin.family == ElectronCash:
+		return networkRefusal, nil // in the place of the hash
+	default:
+		return nil, exceptionf("aiorpcx.jsonrpc.RPCError: (1, '%s')", networkRefusal)
+	}
 	d.send(t, text, id)
 	return id, nil
+}
+
+// covered: the wallet keeps the coins of a draft, or has some left. Without that two drafts of the
+// same coins could both be sent.
+func (d *Daemon) covered(t *draft, id string) bool {
+	if t == nil || t.wallet == nil || t.contract != "" {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return t.wallet.book.local[id] != nil || d.free(t.wallet).GreaterThanOrEqual(t.total().Add(t.fee))
 }
 
 // send spends a draft, once.
