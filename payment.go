@@ -294,9 +294,14 @@ type signedTx struct {
 	raw  json.RawMessage
 }
 
-// signed: it is no PSBT, which is base64. What an object says of itself the
-// daemon reads.
-func (t signedTx) signed() bool { return t.raw[0] == '{' || hexText.MatchString(t.text) }
+// signed: it is no PSBT, which is base64, and no object that says of itself that
+// signatures are missing, as Electron Cash's does.
+func (t signedTx) signed() bool {
+	if t.raw[0] != '{' {
+		return hexText.MatchString(t.text)
+	}
+	return string(readObject(t.raw).get("complete")) != "false"
+}
 
 var errNoTransaction = errors.New("neither the text of a transaction nor an object")
 

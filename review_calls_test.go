@@ -76,3 +76,28 @@ func TestResultsErrorHidesTheWallet(t *testing.T) {
 		require.Empty(t, leaks(fmt.Sprintf("%+v", err)))
 	}
 }
+
+// Electron Cash says of the object itself that signatures are missing. It can
+// never be broadcast, so it is none of the payments that may be on their way.
+func TestObjectWithoutSignaturesIsNotBroadcast(t *testing.T) {
+	t.Parallel()
+	const category = "ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12"
+	d := newDaemon(t, "BCH", bitcarttest.WithToken(bitcarttest.Token{Contract: category, Symbol: "FLEX", Decimals: 2}))
+	watched := d.NewWallet() // an xpub
+	coins := newCoin(t, d, bitcart.WithXpub(watched))
+	tokens := newCoin(t, d, bitcart.WithWallet(bitcart.Wallet{Xpub: watched, Contract: category}))
+	for _, coin := range []*bitcart.Coin{coins, tokens} {
+		_, err := coin.Balance(patient(t))
+		require.NoError(t, err)
+		_, err = d.Send(coin.WalletKey(), bitcarttest.Transfer{Amount: "5", Mined: true})
+		require.NoError(t, err)
+	}
+	_, err := tokens.Transfer(patient(t), category, receivers["BCH"], dec("1"))
+	require.ErrorIs(t, err, bitcart.ErrWatchOnlyWallet)
+	require.NotErrorAs(t, err, new(*bitcart.BroadcastError))
+	require.Zero(t, d.CountCalls("broadcast"))
+
+	out, err := tokens.Transfer(patient(t), category, receivers["BCH"], dec("1"), bitcart.WithoutBroadcast())
+	require.NoError(t, err, "to be signed elsewhere")
+	require.Contains(t, out.RawTx, "complete")
+}
