@@ -249,15 +249,23 @@ func engineBroadcast(d *Daemon, c *Call) (any, error) {
 	return id, nil
 }
 
-// covered: the wallet keeps the coins of a draft, or has some left. Without that two drafts of the
-// same coins could both be sent.
+// covered: the wallet keeps the coins of a draft, or has some left, and keeps them from here on.
+// Without that two drafts of the same coins could both be sent.
 func (d *Daemon) covered(t *draft, id string) bool {
 	if t == nil || t.wallet == nil || t.contract != "" {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return t.wallet.book.local[id] != nil || d.free(t.wallet).GreaterThanOrEqual(t.total().Add(t.fee))
+	local := t.wallet.book.local
+	if d.chain.txs[id] != nil {
+		return true // again
+	}
+	if local[id] == nil && d.free(t.wallet).LessThan(t.total().Add(t.fee)) {
+		return false
+	}
+	local[id] = t
+	return true
 }
 
 // send spends a draft, once.
@@ -268,10 +276,15 @@ func (d *Daemon) send(t *draft, name, id string) {
 	d.mu.Lock()
 	_, waiting := d.drafts[name]
 	delete(d.drafts, name)
-	delete(t.wallet.book.local, id)
 	d.mu.Unlock()
 	if waiting {
 		d.spend(t, id)
+	}
+	// Only when the chain has it: meanwhile its coins are nobody else's.
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.chain.txs[id] != nil {
+		delete(t.wallet.book.local, id)
 	}
 }
 

@@ -2,9 +2,14 @@ package bitcarttest_test
 
 import (
 	"encoding/json"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // Two transactions are signed with the same coins. The network takes one.
@@ -34,5 +39,45 @@ func TestCoinsAreSpentOnce(t *testing.T) {
 			rpc(t, d, "getbalance", named{"xpub": seedWallet}, &balance)
 			require.NotContains(t, string(balance["unconfirmed"]), "-12")
 		})
+	}
+}
+
+// busy sends events until the daemon closes, so that others wait for their turn.
+func busy(t *testing.T, d *bitcarttest.Daemon) {
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for d.Emit("", json.RawMessage(`{"event":"noise"}`)) == nil {
+			}
+		})
+	}
+	t.Cleanup(group.Wait)
+	t.Cleanup(d.Close) // before the wait
+}
+
+// The same, when both are broadcast at once.
+func TestCoinsAreSpentOnceAtOnce(t *testing.T) {
+	for range 20 {
+		d := rich(t, "BTC")
+		busy(t, d)
+		var raws []string
+		for range 8 {
+			var raw string
+			rpc(t, d, "payto", []any{d.NewAddress(), "6", named{"addtransaction": false, "xpub": seedWallet}}, &raw)
+			raws = append(raws, raw)
+		}
+		var sent atomic.Int64
+		var sending sync.WaitGroup
+		for _, raw := range raws {
+			sending.Go(func() {
+				body, _ := json.Marshal(named{"method": "broadcast", "id": 1, "params": []any{raw, named{"xpub": seedWallet}}})
+				if strings.Contains(post(t, d, string(body)), "result") {
+					sent.Add(1)
+				}
+			})
+		}
+		sending.Wait()
+		require.EqualValues(t, 1, sent.Load())
+		d.Close()
 	}
 }
