@@ -70,6 +70,8 @@ func payInvoice(d *Daemon, c *Call) (any, error) {
 	if !strings.HasPrefix(invoice, "ln") {
 		return nil, exception("electrum.lnaddr.LnDecodeException: Does not start with ln")
 	}
+	d.events.Lock() // until it is settled: nobody else pays it meanwhile
+	defer d.events.Unlock()
 	d.mu.Lock()
 	payee, r := d.invoice(invoice)
 	if r == nil {
@@ -81,9 +83,7 @@ func payInvoice(d *Daemon, c *Call) (any, error) {
 	if !paid {
 		return object{{"payment_hash", r.id}, {"success", false}, {"preimage", nil}, {"log", []any{}}}, nil
 	}
-	d.events.Lock()
 	d.settle(payee, r)
-	d.events.Unlock()
 	attempt := []string{d.cfg.now().Format(time.DateTime), "", trimmed(r.amount.Decimal), ""}
 	return object{{"payment_hash", r.id}, {"success", true}, {"preimage", r.preimage}, {"log", [][]string{attempt}}}, nil
 }

@@ -81,3 +81,34 @@ func TestCoinsAreSpentOnceAtOnce(t *testing.T) {
 		d.Close()
 	}
 }
+
+// Who pays one invoice many times at once pays it once.
+func TestInvoiceIsPaidOnce(t *testing.T) {
+	for range 20 {
+		d := rich(t, "BTC")
+		bill := newInvoice(t, d, otherSeed, "1")
+		for _, ch := range []struct {
+			key string
+			bitcarttest.Channel
+		}{{seedWallet, bitcarttest.Channel{Local: "5"}}, {otherSeed, bitcarttest.Channel{Remote: "20"}}} {
+			_, err := d.AddChannel(ch.key, ch.Channel)
+			require.NoError(t, err)
+		}
+		var paid atomic.Int64
+		var paying sync.WaitGroup
+		busy(t, d)
+		for range 8 {
+			paying.Go(func() {
+				var outcome struct{ Success bool }
+				rpc(t, d, "lnpay", []any{bill.Text, named{"xpub": seedWallet}}, &outcome)
+				if outcome.Success {
+					paid.Add(1)
+				}
+			})
+		}
+		paying.Wait()
+		require.EqualValues(t, 1, paid.Load())
+		require.Equal(t, "4", balanceOf(t, d, seedWallet)["lightning"])
+		d.Close()
+	}
+}
