@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart"
@@ -646,4 +647,28 @@ func TestLogsDoNotShowSecrets(t *testing.T) {
 	require.True(t, m.RemoveWallet("BTC", secretSeed))
 	require.NotEmpty(t, log.String())
 	require.Empty(t, leaks(log.String()), log.String())
+}
+
+// What a result's own UnmarshalJSON says quotes the answer, and an answer can
+// hold the wallet's key: XMR's getpubkeys answers the view key, getseed a seed.
+func TestResultsErrorHidesTheWallet(t *testing.T) {
+	t.Parallel()
+	s := newStub(t, func(s *stub) {
+		s.results["getseed"] = `"` + secretSeed + `"`
+		s.results["getpubkeys"] = `["` + secretSeed + `"]`
+	})
+	coin := coinAt(t, s.URL, bitcart.WithXpub(secretSeed))
+	for _, test := range []struct {
+		method string
+		result any
+	}{
+		{"getseed", new(decimal.Decimal)},
+		{"getpubkeys", new([]decimal.Decimal)},
+		{"getseed", new(time.Time)},
+	} {
+		err := coin.Call(patient(t), test.result, test.method)
+		require.ErrorIs(t, err, bitcart.ErrInvalidAnswer)
+		require.Empty(t, leaks(err.Error()), "%s into a %T", test.method, test.result)
+		require.Empty(t, leaks(fmt.Sprintf("%+v", err)))
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -383,4 +384,37 @@ func requireOptionError(t *testing.T, name string, o blockio.ClientOption) {
 	require.ErrorAs(t, err, &detail)
 	require.Equal(t, name, detail.Option)
 	require.NotContains(t, err.Error(), "hunter2")
+}
+
+// A proxy answers 408 also when the time for the service's answer is over: the
+// notification may exist.
+func TestTimeoutOfAProxyMayHaveArrived(t *testing.T) {
+	for status, maybe := range map[int]bool{408: true, 499: true, 400: false, 404: false, 429: false, 502: true} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		client, err := blockio.NewClient("some-api-key", blockio.WithBaseURL(server.URL))
+		require.NoError(t, err)
+		_, err = client.CreateNotification(t.Context(), blockio.CreateRequest{Type: blockio.TypeAccount, URL: "https://shop.example/hooks"})
+		require.Error(t, err)
+		require.Equal(t, maybe, errors.Is(err, bitcart.ErrMaybeSent), "status %d", status)
+		server.Close()
+	}
+}
+
+// A nil context is bad input, not a reason to panic, as everywhere else.
+func TestClientWithANilContext(t *testing.T) {
+	var none context.Context
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer server.Close()
+	client, err := blockio.NewClient("some-api-key", blockio.WithBaseURL(server.URL), blockio.WithRetry(2, time.Microsecond, time.Microsecond))
+	require.NoError(t, err)
+	hook := blockio.CreateRequest{Type: blockio.TypeAccount, URL: "https://shop.example/hooks"}
+	for name, call := range map[string]func() error{
+		"Call":   func() error { return client.Call(none, nil, "get_balance", nil) },
+		"List":   func() error { _, err := client.ListNotifications(none, 0); return err },
+		"Create": func() error { _, err := client.CreateNotification(none, hook); return err },
+		"Ensure": func() error { _, _, err := client.EnsureNotification(none, hook); return err },
+		"Recent": func() error { _, err := client.RecentEvents(none, "id"); return err },
+	} {
+		require.NotPanics(t, func() { require.ErrorIs(t, call(), bitcart.ErrInvalidAnswer, name) }, name)
+	}
 }

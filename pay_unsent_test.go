@@ -1,9 +1,7 @@
 package bitcart_test
 
 import (
-	"fmt"
 	"testing"
-	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
@@ -51,30 +49,6 @@ func TestPaymentThatTheWalletDidNotTakeIsNone(t *testing.T) {
 func requireCoins(t testing.TB, coin *bitcart.Coin, want string) {
 	t.Helper()
 	require.Equal(t, want, wholeCoins(t, coin))
-}
-
-// What a result's own UnmarshalJSON says quotes the answer, and an answer can
-// hold the wallet's key: XMR's getpubkeys answers the view key, getseed a seed.
-func TestResultsErrorHidesTheWallet(t *testing.T) {
-	t.Parallel()
-	s := newStub(t, func(s *stub) {
-		s.results["getseed"] = `"` + secretSeed + `"`
-		s.results["getpubkeys"] = `["` + secretSeed + `"]`
-	})
-	coin := coinAt(t, s.URL, bitcart.WithXpub(secretSeed))
-	for _, test := range []struct {
-		method string
-		result any
-	}{
-		{"getseed", new(decimal.Decimal)},
-		{"getpubkeys", new([]decimal.Decimal)},
-		{"getseed", new(time.Time)},
-	} {
-		err := coin.Call(patient(t), test.result, test.method)
-		require.ErrorIs(t, err, bitcart.ErrInvalidAnswer)
-		require.Empty(t, leaks(err.Error()), "%s into a %T", test.method, test.result)
-		require.Empty(t, leaks(fmt.Sprintf("%+v", err)))
-	}
 }
 
 // Electron Cash says of the object itself that signatures are missing. It can

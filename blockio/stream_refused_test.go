@@ -1,0 +1,52 @@
+package blockio_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/blockio"
+	"github.com/bitcart-go/bitcart/blockio/blockiotest"
+)
+
+// The service refuses on a reconnect what it had accepted. What it sent before
+// was received, and nobody takes it back.
+func TestRefusedOnReconnectKeepsWhatWasReceived(t *testing.T) {
+	l := newListening(t)
+	inside, leave := make(chan string, 10), make(chan error)
+	l.sink.On(blockio.EventAddress, func(_ context.Context, ev *bitcart.Event) error {
+		inside <- txidOf(t, ev)
+		return <-leave
+	})
+	l.start()
+	l.subscribe(btc("3a"))
+	for _, txid := range []string{"tx1", "tx2", "tx3"} {
+		l.pay("3a", txid)
+	}
+	require.Equal(t, "tx1", get(t, inside))
+	require.Eventually(t, func() bool { return l.Stats().Queued == 2 }, streamSoon, time.Millisecond)
+	l.svc.Faults().RefuseSubscriptions(func(blockiotest.SocketRequest) string { return "too many requests" })
+	l.svc.Faults().CutSockets(blockiotest.RST)
+	require.Equal(t, btc("3a"), get(t, l.refused).Subscription)
+	leave <- bitcart.Retry(errors.New("not now"), time.Millisecond)
+	require.Equal(t, "tx1", get(t, inside), "the payment is not credited yet")
+	leave <- nil
+	require.Equal(t, "tx2", get(t, inside))
+
+	l.svc.Faults().RefuseSubscriptions(nil)
+	l.subscribe(btc("3a"))
+	l.pay("3a", "tx4")
+	require.Eventually(t, func() bool { return l.Stats().Queued == 2 }, streamSoon, time.Millisecond)
+	require.Empty(t, inside, "one after another, also of a new subscription")
+	for _, next := range []string{"tx3", "tx4"} {
+		leave <- nil
+		require.Equal(t, next, get(t, inside))
+	}
+	leave <- nil
+	require.NoError(t, l.stop())
+	require.Zero(t, l.Stats().Dropped)
+}
