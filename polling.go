@@ -73,6 +73,7 @@ type poller struct {
 	told     bool // the stream knows how the first call went
 	failures int  // since the last answer
 	downAt   time.Time
+	asking   map[string]bool // wallets whose call is under way, by their keys
 }
 
 type pollTask struct {
@@ -116,6 +117,11 @@ func (p *poller) poll(t pollTask) {
 	if t.w.gone.Load() {
 		return // it was removed
 	}
+	if !p.ask(c.key) { // it was removed and added again: the earlier call's answer goes first
+		p.tasks.add(t, time.Now().Add(p.l.cfg.BackoffMin/2))
+		return
+	}
+	defer p.asked(c.key)
 	if err := p.resume(); err != nil {
 		t.failures++
 		p.again(t, err, retryPause(p.l.cfg, t.failures))
@@ -138,6 +144,26 @@ func (p *poller) poll(t pollTask) {
 	t.at = p.push(t, updates)
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
+}
+
+// ask takes a wallet's turn to be asked, and reports whether it was free.
+func (p *poller) ask(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asking[key] {
+		return false
+	}
+	if p.asking == nil {
+		p.asking = make(map[string]bool)
+	}
+	p.asking[key] = true
+	return true
+}
+
+func (p *poller) asked(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.asking, key)
 }
 
 // resume asks, before a call names a wallet, whether the daemon has been
