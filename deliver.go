@@ -49,7 +49,7 @@ func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
 // pull gives one parcel to the loop of Events.
 func (l *link) pull(p parcel) (taken bool) {
 	if p.gap != nil {
-		l.gapsQueued.Add(-1) // it waits no longer
+		l.gapsLeave(1)
 	}
 	taken = l.s.pull(l.work, p)
 	if taken && p.ev != nil {
@@ -140,16 +140,7 @@ func (l *link) gap(g Gap) {
 	g.Currency = l.d.cur.Symbol
 	l.d.n.add(gaps)
 	if l.s.pull != nil {
-		lane := l.chain.lane
-		if g.Coin != nil {
-			if w := l.lookup(g.Coin.key); w != nil {
-				lane = w.lane
-			}
-		}
-		l.gapsQueued.Add(1) // before a worker can take it
-		if !lane.PushBefore(parcel{gap: &g}, parcelOverhead) {
-			l.gapsQueued.Add(-1)
-		}
+		l.pullGap(&g)
 	}
 	l.hooks.post(hookCall{gap: &g, run: func(ctx context.Context) {
 		l.d.log.Warn("events may be missing", "wallet", walletOf(g.Coin), "reason", g.Reason.String(), "since", g.Since)
@@ -224,7 +215,7 @@ func (l *link) drain() error {
 	_ = l.queue.Drain(l.work) // what is left is counted below
 	var left DrainError
 	left.Undelivered, left.Retrying = l.queue.Stop()
-	left.Undelivered = max(0, left.Undelivered-int(l.gapsQueued.Load()))
+	left.Undelivered = max(0, left.Undelivered-l.gapsWaiting.count())
 	left.Cut = int(l.callsCut.Load())
 	last, cancel := outlive(l.work, grace)
 	defer cancel()

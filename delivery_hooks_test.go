@@ -265,3 +265,27 @@ func TestOnHandlerErrorNamesTheEvent(t *testing.T) {
 	report = receive(t, reports, "the payload that cannot be read")
 	require.ErrorIs(t, report, bitcart.ErrMissingMember)
 }
+
+// OnSlowHandler is told of the attempt that is running.
+func TestOnSlowHandlerNamesTheAttempt(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.SlowHandler = 20 * time.Millisecond
+	slow := make(chan int, 16)
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
+		OnSlowHandler: func(_ context.Context, ev *bitcart.Event, _ time.Duration) { slow <- ev.Attempt },
+	}))
+	gate := make(chan struct{})
+	coin.On("x", func(_ context.Context, ev *bitcart.Event) error {
+		if ev.Attempt < 3 {
+			return bitcart.Retry(nil, time.Millisecond)
+		}
+		<-gate
+		return nil
+	})
+	listen(t, coin)
+	emit(t, d, coin.WalletKey(), "x", 0, 1)
+	attempt := receive(t, slow, "the hook")
+	close(gate)
+	require.Equal(t, 3, attempt)
+}

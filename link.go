@@ -59,8 +59,8 @@ type link struct {
 	hist     sync.Mutex // before link.mu
 	recovery *recovery  // of a websocket
 
-	gapsQueued atomic.Int64 // gaps among what waits, in the pull form
-	callsCut   atomic.Int64 // get_updates calls that the drain's end cut off
+	gapsWaiting waitingGaps  // among what waits, in the pull form
+	callsCut    atomic.Int64 // get_updates calls that the drain's end cut off
 
 	together  replay.History      // a Coin's own stream: wallet and chain are one sequence
 	chainLog  replay.ChainHistory // a manager's: the chain's
@@ -197,11 +197,11 @@ func (l *link) removeCoin(c *Coin) {
 			gapsLost++
 		}
 	})
-	l.gapsQueued.Add(-int64(gapsLost))
 	l.d.n.addN(dropped, events-gapsLost)
 	l.retire(w)
 	l.mu.Unlock()
 	c.watched.CompareAndSwap(w, nil)
+	l.gapsLeave(gapsLost)
 }
 
 // retire keeps the lane of a removed wallet while a handler is inside: should
@@ -368,7 +368,7 @@ func (l *link) releaseHistory(w *watch) {
 // addTo fills in what only a running link knows.
 func (l *link) addTo(s *Stats) {
 	load := l.queue.Counts()
-	s.Queued = max(0, load.Queued-int(l.gapsQueued.Load()))
+	s.Queued = max(0, load.Queued-l.gapsWaiting.count())
 	s.QueuedBytes, s.Running = int(load.Bytes), load.Running
 	l.mu.Lock()
 	defer l.mu.Unlock()

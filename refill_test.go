@@ -2,6 +2,7 @@ package bitcart_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -158,4 +159,40 @@ func TestOverflowDuringTheFirstPass(t *testing.T) {
 	stream.stopPromptly()
 	in.requireEmpty()
 	require.Equal(t, []string{"start"}, j.reasons())
+}
+
+// A wallet that cannot be loaded is not armed by the overflow of its queue.
+func TestG10OverflowArmsNoWallet(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.DequeCap, cfg.QueuePerWallet = 0, 4
+	tries := make(chan bitcart.ArmInfo, 1<<10)
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
+		OnArm: func(_ context.Context, info bitcart.ArmInfo) { tries <- info },
+	}))
+	require.NoError(t, d.Load(coin.WalletKey()))
+	for _, method := range []string{"getbalance", "get_updates"} {
+		d.Faults().FailMethod(method, -1, errors.New("the contract is broken"))
+	}
+	gate := make(chan struct{})
+	coin.On("x", func(context.Context, *bitcart.Event) error {
+		<-gate
+		return nil
+	})
+	start(t, websocketOf(coin))
+	require.Error(t, receive(t, tries, "a try").Err)
+	require.NoError(t, d.WaitRegistered(patient(t), coin.WalletKey()))
+	emit(t, d, coin.WalletKey(), "x", 0, 20)
+	eventually(t, func() bool { return coin.Stats().Dropped > 0 })
+	close(gate)
+	for range 10 {
+		require.Error(t, receive(t, tries, "another try").Err)
+	}
+	require.Zero(t, coin.Stats().Armed)
+
+	for _, method := range []string{"getbalance", "get_updates"} {
+		d.Faults().FailMethod(method, 0, nil)
+	}
+	armed(t, coin)
+	eventually(t, func() bool { return coin.Stats().Delivered == 20 }, "what was dropped is in the daemon's queue")
 }

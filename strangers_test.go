@@ -2,12 +2,14 @@ package bitcart_test
 
 import (
 	"context"
+	"encoding/json"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // With WithAllWallets a wallet goes on sending when it has been removed, and is added again with
@@ -51,4 +53,77 @@ func TestG1WalletThatLeavesAndComesBackAmongStrangers(t *testing.T) {
 	}
 	require.Equal(t, upTo(4), live)
 	require.Equal(t, span(recovered[0], 3), recovered)
+}
+
+// With WithAllWallets a wallet that is added while its events come has one lane: two handlers of it
+// never run at once, and the order stays.
+func TestG1WalletsThatJoinWithAllWallets(t *testing.T) {
+	const perFrame = 300
+	d := newDaemon(t, "BTC")
+	m, err := bitcart.NewAPIManager(nil, bitcart.WithAllWallets(), bitcart.WithStream(quick),
+		bitcart.WithCurrency("BTC", bitcart.WithURL(d.URL())))
+	require.NoError(t, err)
+	var inside, together, behind atomic.Int64
+	var last atomic.Int64
+	begun := make(chan struct{}, 1)
+	m.On("x", func(_ context.Context, ev *bitcart.Event) error {
+		if inside.Add(1) > 1 {
+			together.Add(1)
+		}
+		var p struct{ N int64 }
+		if err := ev.Decode(&p); err != nil {
+			return err
+		}
+		if last.Swap(p.N) >= p.N {
+			behind.Add(1)
+		}
+		if p.N%perFrame == 1 {
+			begun <- struct{}{}
+		}
+		inside.Add(-1)
+		return nil
+	})
+	start(t, websocketOf(m))
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+
+	for frame := range 100 {
+		key := d.NewWallet()
+		last.Store(0)
+		var updates []map[string]any
+		for i := range perFrame {
+			updates = append(updates, item("x", frame*perFrame+i+1))
+		}
+		text, err := json.Marshal(map[string]any{"wallet": key, "currency": "BTC", "updates": updates})
+		require.NoError(t, err)
+		d.SendFrame(text)
+		receive(t, begun, "the first event")
+		_, err = m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+		require.NoError(t, err)
+		eventually(t, func() bool { return last.Load() == int64((frame+1)*perFrame) })
+	}
+	require.Zero(t, together.Load(), "two handlers of one wallet at once")
+	require.Zero(t, behind.Load(), "an event behind a later one")
+}
+
+// A Coin's own stream recovers, also when its manager hears every wallet.
+func TestG11CoinOfAManagerWithAllWallets(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.DequeCap = 0
+	gaps, connects := make(chan bitcart.Gap, 16), make(chan bitcart.ConnectInfo, 16)
+	m, err := bitcart.NewAPIManager(map[string][]string{"BTC": {d.NewWallet()}}, bitcart.WithAllWallets(),
+		bitcart.WithCurrency("BTC", bitcart.WithURL(d.URL())), bitcart.WithStream(cfg),
+		bitcart.WithHooks(bitcart.Hooks{
+			OnConnect: func(_ context.Context, info bitcart.ConnectInfo) { connects <- info },
+			OnGap:     func(_ context.Context, gap bitcart.Gap) { gaps <- gap },
+		}))
+	require.NoError(t, err)
+	for _, coin := range m.Coins() {
+		start(t, websocketOf(coin))
+	}
+	receive(t, connects, "the first connection")
+	require.Equal(t, bitcart.GapStart, receive(t, gaps, "the first gap").Reason)
+	d.Faults().CutSockets(bitcarttest.FIN)
+	require.Zero(t, receive(t, connects, "the second connection").Gaps)
+	require.Empty(t, gaps)
 }

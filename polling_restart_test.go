@@ -1,0 +1,85 @@
+package bitcart_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/stretchr/testify/require"
+)
+
+// A restart that is over before the next poll is told as well.
+func TestG2PollingTellsOfARestartBetweenTwoCalls(t *testing.T) {
+	for name, strangers := range map[string]int{"alone": 0, "with strangers": 3} {
+		t.Run(name, func(t *testing.T) {
+			d := newDaemon(t, "BTC")
+			for range strangers {
+				require.NoError(t, d.Load(d.NewWallet()))
+			}
+			j := newDiary()
+			coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+			start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 200*time.Millisecond) })
+			require.NoError(t, d.WaitCalls(patient(t), "get_updates", 3))
+			require.Empty(t, j.reasons())
+			require.NoError(t, d.Faults().Restart(patient(t), 0))
+			before := d.CountCalls("get_updates")
+			require.NoError(t, d.WaitCalls(patient(t), "get_updates", before+4))
+			reasons := slices.DeleteFunc(j.reasons(), func(reason string) bool {
+				return reason == "continuity is not proven of a wallet" // a call was under way
+			})
+			require.Equal(t, []string{"the daemon was restarted"}, reasons)
+			require.LessOrEqual(t, d.CountCalls("list_wallets"), 2, "a list only where the total is new")
+		})
+	}
+}
+
+// slowAnswer is a transport that keeps the first answer of get_updates that holds an update.
+type slowAnswer struct {
+	once       sync.Once
+	kept, gate chan struct{}
+}
+
+func (s *slowAnswer) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if bytes.Contains(body, []byte(`"own"`)) {
+		s.once.Do(func() {
+			close(s.kept)
+			<-s.gate
+		})
+	}
+	return resp, err
+}
+
+// A wallet that is removed and added again is not asked while its earlier call is under way.
+func TestG1PollingOfAWalletThatComesBack(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	key := d.NewWallet()
+	require.NoError(t, d.Load(key))
+	slow := &slowAnswer{kept: make(chan struct{}), gate: make(chan struct{})}
+	m, err := bitcart.NewAPIManager(map[string][]string{"BTC": {key}}, bitcart.WithStream(recovering()),
+		bitcart.WithCurrency("BTC", bitcart.WithURL(d.URL())), bitcart.WithHTTPClient(&http.Client{Transport: slow}))
+	require.NoError(t, err)
+	in := inboxOf(t, m, "own")
+	emit(t, d, key, "own", 0, 1)
+	start(t, pollingOf(m))
+	receive(t, slow.kept, "the answer")
+	require.True(t, m.RemoveWallet("BTC", key))
+	_, err = m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	emit(t, d, key, "own", 1, 2)
+	require.Never(t, func() bool { return d.Queued(key) == 0 }, 50*time.Millisecond, pulse, "an answer behind the first one")
+	close(slow.gate)
+	require.Equal(t, upTo(2), in.numbers(2))
+}
