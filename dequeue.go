@@ -270,6 +270,9 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 		return
 	}
 	w.gapIn = w.episode
+	if r.l.single {
+		p.common.Store(true) // it is the chain's as well
+	}
 	p.gaps.Add(1)
 	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: w.missing, Reason: reason})
 }

@@ -503,3 +503,17 @@ func TestWhatARefillHoldsIsHandedOverInAnOutage(t *testing.T) {
 	d.Faults().CutSockets(bitcarttest.RST)
 	require.Equal(t, []int{3}, in.numbers(1))
 }
+
+// One queue of a Coin's own stream that cannot be read is one gap, of the wallet and the chain.
+func TestG2QueueThatCannotBeReadIsOneGap(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+	start(t, websocketOf(coin))
+	receive(t, j.connects, "the first connection")
+	d.Faults().FailMethod("get_updates", 1, errors.New("not now"))
+	d.Faults().CutSockets(bitcarttest.FIN)
+	require.Equal(t, 1, receive(t, j.connects, "the second connection").Gaps)
+	require.Equal(t, []string{"start", "continuity is not proven of a wallet"}, j.reasons())
+}
