@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,6 +245,31 @@ func TestPauseBeforeAnotherAttempt(t *testing.T) {
 			}
 		}
 		require.Less(t, short, 6, "the pauses grow, though each connection was greeted")
+	})
+}
+
+// A service may be away for a day: the attempts go on with their pauses, and no busy loop comes of them.
+func TestServiceThatIsAwayForADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const away, longest = 24 * time.Hour, 30 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), away)
+		defer cancel()
+		var attempts atomic.Int64
+		stream, err := blockio.NewStream(&bitcart.Dispatcher{},
+			blockio.WithEndpoint("ws://host"),
+			blockio.WithBackoff(time.Second, longest),
+			blockio.WithTransport(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				if attempts.Add(1) > int64(away/time.Second) {
+					cancel() // a busy loop would leave this clock where it is
+				}
+				return nil, syscall.ECONNREFUSED
+			}}))
+		require.NoError(t, err)
+		begin := time.Now()
+		require.NoError(t, stream.Run(ctx))
+		require.Equal(t, away, time.Since(begin), "a busy loop")
+		require.GreaterOrEqual(t, attempts.Load(), int64(away/longest), "it has given up")
+		require.LessOrEqual(t, attempts.Load(), int64(20+away/(longest/3)), "a pause is at least half its interval")
 	})
 }
 
