@@ -101,3 +101,116 @@ func TestG2PollingOfADisklessWalletOnASharedDaemon(t *testing.T) {
 	}
 	require.Equal(t, 1, told, j.reasons())
 }
+
+// watching runs the stream of a manager with wallets and waits for its first connection.
+func watching(t *testing.T, d *bitcarttest.Daemon, wallets []bitcart.Wallet, opts ...bitcart.Option) *diary {
+	t.Helper()
+	j := newDiary()
+	m := makeManager(t, nil, append([]bitcart.Option{bitcart.WithCurrency(d.Currency(), bitcart.WithURL(d.URL())),
+		bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks())}, opts...)...)
+	for _, w := range wallets {
+		_, err := m.AddWallet(d.Currency(), w)
+		require.NoError(t, err)
+	}
+	start(t, websocketOf(m))
+	receive(t, j.connects, "the first connection")
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	return j
+}
+
+// What was seen of a daemon that others use as well counts for later: after a restart it may have as
+// many wallets as before, or as we have, and none of ours.
+func TestG2RestartAfterWhichTheTotalIsTheSame(t *testing.T) {
+	for name, tt := range map[string]struct{ before, after int }{
+		"strangers that were seen": {3, 1},
+		"as many as before":        {1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			loadStrangers(t, d, tt.before)
+			j := watching(t, d, []bitcart.Wallet{{Xpub: d.NewWallet()}})
+			d.Faults().CutSockets(bitcarttest.RST)
+			receive(t, j.connects, "the second connection")
+			require.Equal(t, []string{"start"}, j.reasons())
+			require.NoError(t, d.WaitSockets(patient(t), 1))
+			restartShared(t, d, tt.after)
+			receive(t, j.connects, "the third connection")
+			require.Equal(t, []string{"start", "the daemon was restarted"}, j.reasons())
+		})
+	}
+}
+
+// A wallet of ours that the daemon has not loaded is no proof that nobody else's is: the total can be
+// right by chance.
+func TestG2RestartWithAWalletThatCannotBeLoaded(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := watching(t, d, []bitcart.Wallet{{Xpub: d.NewWallet()}, {Xpub: "nonsense"}})
+	before := len(j.reasons())
+	restartShared(t, d, 1)
+	receive(t, j.connects, "the second connection")
+	require.Contains(t, j.reasons()[before:], "the daemon was restarted")
+}
+
+// Where nobody else uses the daemon its total of wallets tells all, of wallets that are in no list too.
+func TestG11DisklessWalletAloneOnADaemon(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cut  func(t *testing.T, d *bitcarttest.Daemon)
+		want []string
+	}{
+		"lost connection": {func(_ *testing.T, d *bitcarttest.Daemon) { d.Faults().CutSockets(bitcarttest.RST) }, []string{"start"}},
+		"restart":         {func(t *testing.T, d *bitcarttest.Daemon) { restartShared(t, d, 0) }, []string{"start", "the daemon was restarted"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			j := watching(t, d, []bitcart.Wallet{{Xpub: d.NewWallet(), Diskless: true}})
+			tt.cut(t, d)
+			receive(t, j.connects, "the second connection")
+			require.Equal(t, tt.want, j.reasons())
+			require.Zero(t, d.CountCalls("list_wallets"))
+		})
+	}
+}
+
+// One wallet of ours on disk is enough to tell that the daemon was not restarted.
+func TestG11DisklessWalletBesideOneOnDisk(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	loadStrangers(t, d, 3)
+	j := watching(t, d, []bitcart.Wallet{{Xpub: d.NewWallet()}, {Xpub: d.NewWallet(), Diskless: true}})
+	d.Faults().CutSockets(bitcarttest.RST)
+	receive(t, j.connects, "the second connection")
+	require.Equal(t, []string{"start"}, j.reasons())
+	require.Positive(t, d.CountCalls("list_wallets"))
+}
+
+// A daemon whose node is away has no total: then the list decides, and where it cannot nobody knows.
+func TestG2RestartWhileTheNodeIsAway(t *testing.T) {
+	for name, tt := range map[string]struct {
+		restart, diskless bool
+		want              []string
+	}{
+		"restart":                          {true, false, []string{"start", "the daemon was restarted"}},
+		"lost connection":                  {false, false, []string{"start"}},
+		"restart, diskless wallet":         {true, true, []string{"start", "continuity is not proven"}},
+		"lost connection, diskless wallet": {false, true, []string{"start", "continuity is not proven"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			node := new(nodeAway)
+			j := watching(t, d, []bitcart.Wallet{{Xpub: d.NewWallet(), Diskless: tt.diskless}},
+				bitcart.WithHTTPClient(&http.Client{Transport: node}))
+			node.away.Store(true)
+			if tt.restart {
+				restartShared(t, d, 0)
+			} else {
+				d.Faults().CutSockets(bitcarttest.RST)
+			}
+			receive(t, j.connects, "the second connection")
+			require.Equal(t, tt.want, j.reasons())
+		})
+	}
+}
