@@ -73,8 +73,9 @@ func (l *link) info(ctx context.Context) (daemonInfo, error) {
 
 // restarted asks, before anything is loaded, whether the daemon has forgotten
 // one of the wallets that it should still have loaded; all is how many are
-// ours. Where other wallets may be loaded too, ours or another client's, their
-// total proves little, and the list of them decides.
+// ours. Other clients may have loaded as many since, so the list of them
+// decides. Diskless wallets are not in it: for those alone their number has to
+// do, as long as nobody else's were seen.
 func (l *link) restarted(ctx context.Context, loaded []*watch, all int) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -101,12 +102,12 @@ func (l *link) restartedBy(ctx context.Context, info daemonInfo, loaded []*watch
 	switch {
 	case total < len(loaded):
 		return true, nil
+	case slices.ContainsFunc(loaded, (*watch).listed):
+		return l.forgotten(ctx, loaded)
 	case total == len(loaded) && alone:
 		return false, nil
-	case !slices.ContainsFunc(loaded, (*watch).listed):
-		return false, errNoWitness
 	}
-	return l.forgotten(ctx, loaded)
+	return false, errNoWitness
 }
 
 // errNoWitness: neither the daemon's number of wallets nor its list of them tells

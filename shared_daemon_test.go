@@ -214,3 +214,20 @@ func TestG2RestartWhileTheNodeIsAway(t *testing.T) {
 		})
 	}
 }
+
+// A restart before the first reconnect, of a daemon on which others load as many wallets then as we
+// have: their number tells nothing.
+func TestG2RestartBeforeAnybodySawStrangers(t *testing.T) {
+	for _, before := range []int{0, 1, 3} {
+		d := newDaemon(t, "BTC")
+		loadStrangers(t, d, before)
+		j := newDiary()
+		coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+		start(t, websocketOf(coin))
+		receive(t, j.connects, "the first connection")
+		require.NoError(t, d.WaitSockets(patient(t), 1))
+		restartShared(t, d, 1)
+		receive(t, j.connects, "the second connection")
+		require.Equal(t, []string{"start", "the daemon was restarted"}, j.reasons(), before)
+	}
+}
