@@ -202,3 +202,31 @@ func TestG9DeadSocketIsNoticedWhileCallsAreAnswered(t *testing.T) {
 	require.Greater(t, calls, 1)
 	d.Faults().BlackHole(false)
 }
+
+// That holds for a connection on which nothing has come yet, too.
+func TestG9LifeByCallsBeforeTheFirstFrame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newTiredDaemon()
+		defer d.close()
+		busy := gateOf(false)
+		d.pongs.Store(busy)
+		lost := make(chan time.Duration, 100)
+		begun := time.Now()
+		coin := makeCoin(t, "BTC", bitcart.WithURL("http://daemon.example"),
+			bitcart.WithStream(bitcart.StreamConfig{DequeCap: -1}),
+			bitcart.WithTransport(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return d.dial() }}),
+			bitcart.WithHooks(bitcart.Hooks{OnDisconnect: func(context.Context, bitcart.DisconnectInfo) { lost <- time.Since(begun) }}))
+		defer coin.CloseIdleConnections()
+		stream := start(t, websocketOf(coin))
+		for range 45 {
+			require.NoError(t, coin.Call(context.Background(), nil, "getinfo"))
+			time.Sleep(time.Second)
+		}
+		close(*busy)
+		d.pongs.Store(gateOf(true))
+		synctest.Wait()
+		require.Empty(t, lost)
+		require.NoError(t, stream.stop())
+	})
+}

@@ -217,7 +217,11 @@ func (l *link) lifeByCalls(conn *wsconn.Conn) time.Time {
 	if conn == nil {
 		return answer
 	}
-	limit := conn.LastFrame().Add(2 * (l.cfg.PingInterval + l.cfg.PongTimeout))
+	life := conn.LastFrame()
+	if life.IsZero() {
+		life = conn.Opened()
+	}
+	limit := life.Add(2 * (l.cfg.PingInterval + l.cfg.PongTimeout))
 	if answer.After(limit) {
 		return limit
 	}

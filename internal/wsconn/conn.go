@@ -220,6 +220,9 @@ func (c *Conn) LastFrame() time.Time {
 	return c.epoch.Add(time.Duration(since))
 }
 
+// Opened is when the connection was made.
+func (c *Conn) Opened() time.Time { return c.epoch }
+
 // ended is nil as long as messages can be sent.
 func (c *Conn) ended() error {
 	c.mu.Lock()
