@@ -286,7 +286,7 @@ func (l *link) setConnected(up bool) {
 
 // reportLoss tells that the daemon is not connected.
 func (l *link) reportLoss(err error, retryIn time.Duration) {
-	l.d.log.Warn("not connected", "url", l.d.name(), "error", err, "retry_in", retryIn)
+	l.warn("not connected", "url", l.d.name(), "error", err, "retry_in", retryIn)
 	if hook := l.d.hooks.OnDisconnect; hook != nil {
 		info := DisconnectInfo{Currency: l.d.cur.Symbol, Err: err, RetryIn: retryIn}
 		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})

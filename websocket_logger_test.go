@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // stuckLog is a logger that takes a message and does not return.
@@ -40,4 +42,50 @@ func TestG3ReaderWaitsForNoLogger(t *testing.T) {
 	require.NoError(t, d.WaitRegistered(patient(t), coin.WalletKey()))
 	emit(t, d, coin.WalletKey(), "x", 0, 3)
 	require.Equal(t, upTo(3), in.numbers(3))
+}
+
+// blockedLog is a logger that does not return from some messages, or from any.
+type blockedLog struct {
+	slog.Handler
+	message string // "" = any
+	gate    chan struct{}
+}
+
+func (l blockedLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l blockedLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
+
+func (l blockedLog) Handle(_ context.Context, r slog.Record) error {
+	if l.message == "" || r.Message == l.message {
+		<-l.gate
+	}
+	return nil
+}
+
+// Nor does the stream's end.
+func TestG7EndWaitsForNoLogger(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	cfg := quick
+	cfg.DrainTimeout = 10 * time.Millisecond
+	log := blockedLog{gate: make(chan struct{})}
+	defer close(log.gate)
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithLogger(slog.New(log)))
+	stream := start(t, websocketOf(coin))
+	armed(t, coin)
+	stream.cancel()
+	receive(t, stream.done, "the end")
+	var left *bitcart.DrainError
+	require.ErrorAs(t, stream.err, &left)
+	require.Positive(t, left.Running)
+}
+
+// Nor does the next attempt to connect.
+func TestG9ReconnectWaitsForNoLogger(t *testing.T) {
+	d := newDaemon(t, "BTC")
+	log := blockedLog{message: "not connected", gate: make(chan struct{})}
+	defer close(log.gate)
+	coin := newWalletCoin(t, d, bitcart.WithLogger(slog.New(log)))
+	start(t, websocketOf(coin))
+	armed(t, coin)
+	d.Faults().CutSockets(bitcarttest.FIN)
+	eventually(t, func() bool { return coin.Stats().Reconnects > 0 })
 }
