@@ -205,10 +205,13 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	} else {
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
-	chainProven = r.judge(p, w, told, m)
+	reported := w.gapIn == w.episode
+	chainProven, complete := r.judge(p, w, told, m)
 	w.unreadIn = 0
-	if !w.sure && !unbroken {
-		w.unreadIn = w.connect // it may have been loaded after the connection had ended
+	if !unbroken && (!w.sure || reported && !complete) {
+		// It may have been loaded after the connection had ended; or what it lacks
+		// was missed after that, and so after the only gap of the episode.
+		w.unreadIn = w.connect
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -223,8 +226,9 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 }
 
 // judge reports a gap where nothing proves that the answer holds all that was
-// missed, and tells whether it holds all of the chain's. hist is held.
-func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven bool) {
+// missed, and tells whether it holds all of the chain's. complete: by itself it
+// lacks nothing. hist is held.
+func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven, complete bool) {
 	r.mu.Lock()
 	r.longest = max(r.longest, told.bytes)
 	told.weigh(&m, r.queueCap)
@@ -240,6 +244,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 		verdict = replay.Unknown // nobody's queue holds anything: it may be switched off
 	}
 	r.mu.Unlock()
+	complete = verdict == replay.Proven
 	// It may not have been watched; or a call whose answer was lost emptied its
 	// queue after the connection had ended.
 	sure := (w.sure || w.excused) && (w.unreadIn == 0 || w.unreadIn == w.connect)
@@ -260,7 +265,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	default:
 		r.gapOf(p, w, GapUnknown)
 	}
-	return chainProven
+	return chainProven, complete
 }
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.

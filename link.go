@@ -109,7 +109,7 @@ type watch struct {
 	episode     uint32             // counts what may have interrupted its events
 	gapIn       uint32             // the episode whose gap was reported
 	connect     uint32             // counts the connects
-	unreadIn    uint32             // the connect after which its queue may have been emptied for nothing, or begun late; 0 = none
+	unreadIn    uint32             // the connect after which its queue may have been emptied for nothing, begun late, or lost something; 0 = none
 	missing     time.Time          // since when updates may be missing in this episode
 	turn        uint32             // counts when its lane was held or opened
 	begun       uint32             // the turn with which the pass began

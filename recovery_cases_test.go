@@ -517,3 +517,54 @@ func TestG2QueueThatCannotBeReadIsOneGap(t *testing.T) {
 	require.Equal(t, 1, receive(t, j.connects, "the second connection").Gaps)
 	require.Equal(t, []string{"start", "continuity is not proven of a wallet"}, j.reasons())
 }
+
+// An answer that comes when its connection has ended may lack what was missed since then: the gap of
+// the wallet that could not be loaded at the connect is too old to stand for that.
+func TestG2AnswerOfADeadConnectionAfterTheGap(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	g, opt := tolled()
+	m, keys := serve(t, d, 1, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()), opt)
+	key := keys[0]
+	in := inboxOf(t, m, "own")
+	start(t, websocketOf(m))
+	receive(t, j.connects, "the first connection")
+	emit(t, d, key, "own", 0, 1)
+	require.Equal(t, upTo(1), in.numbers(1))
+
+	loads, load, asked, ask := 0, make(chan struct{}), make(chan struct{}, 1), make(chan struct{})
+	g.set(func(method, _ string) (<-chan struct{}, error) {
+		switch method {
+		case "getbalance":
+			if loads++; loads == 1 {
+				return nil, errOwn
+			}
+			return load, nil
+		case "get_updates":
+			asked <- struct{}{}
+			return ask, nil
+		}
+		return nil, nil
+	})
+	cutOff(t, d, bitcarttest.FIN)
+	receive(t, j.connects, "the second connection")
+	told := []string{"start", "continuity is not proven of a wallet", "continuity is not proven"}
+	eventually(t, func() bool { return len(j.reasons()) == len(told) })
+	emit(t, d, key, "own", 1, 2)
+	requireSequence(t, in, 1, 2, bitcart.SourceWebsocket) // it goes on behind the gap
+	close(load)
+	receive(t, asked, "the second try asks for the queue")
+	outage(t, d, func() {
+		eventually(t, func() bool { return !m.Stats()[0].Connected })
+		emit(t, d, key, "own", 2, 4)
+		thief := newCoin(t, d, bitcart.WithXpub(key))
+		require.NoError(t, thief.Call(patient(t), nil, "get_updates"))
+		emit(t, d, key, "own", 4, 5)
+		g.set(nil)
+		close(ask)
+		requireSequence(t, in, 4, 5, bitcart.SourceRecovered)
+	})
+	require.NotZero(t, receive(t, j.connects, "the third connection").Gaps, "2 and 3 are lost: %v", j.reasons())
+	require.Equal(t, append(told, told[1:]...), j.reasons())
+}
