@@ -206,11 +206,13 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
 	reported := w.gapIn == w.episode
-	chainProven, complete := r.judge(p, w, told, m)
+	chainProven, lacking := r.judge(p, w, told, m)
 	w.unreadIn = 0
-	if !unbroken && (!w.sure || reported && !complete) {
-		// It may have been loaded after the connection had ended; or what it lacks
-		// was missed after that, and so after the only gap of the episode.
+	late := !unbroken && lacking != replay.Proven || w.turn != w.begun && lacking == replay.Unknown
+	if !unbroken && !w.sure || reported && late {
+		// It may have been loaded after the connection had ended. Or what it lacks
+		// was missed after that, or is a live update that the daemon had not queued
+		// yet: either is behind the only gap of the episode.
 		w.unreadIn = w.connect
 	}
 	w.read, w.sure = true, true
@@ -226,9 +228,9 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 }
 
 // judge reports a gap where nothing proves that the answer holds all that was
-// missed, and tells whether it holds all of the chain's. complete: by itself it
-// lacks nothing. hist is held.
-func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven, complete bool) {
+// missed, and tells whether it holds all of the chain's. lacking is what the
+// answer by itself proves. hist is held.
+func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (chainProven bool, lacking replay.Continuity) {
 	r.mu.Lock()
 	r.longest = max(r.longest, told.bytes)
 	told.weigh(&m, r.queueCap)
@@ -244,7 +246,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 		verdict = replay.Unknown // nobody's queue holds anything: it may be switched off
 	}
 	r.mu.Unlock()
-	complete = verdict == replay.Proven
+	lacking = verdict
 	// It may not have been watched; or a call whose answer was lost emptied its
 	// queue after the connection had ended.
 	sure := (w.sure || w.excused) && (w.unreadIn == 0 || w.unreadIn == w.connect)
@@ -265,7 +267,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	default:
 		r.gapOf(p, w, GapUnknown)
 	}
-	return chainProven, complete
+	return chainProven, lacking
 }
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.

@@ -568,3 +568,43 @@ func TestG2AnswerOfADeadConnectionAfterTheGap(t *testing.T) {
 	require.NotZero(t, receive(t, j.connects, "the third connection").Gaps, "2 and 3 are lost: %v", j.reasons())
 	require.Equal(t, append(told, told[1:]...), j.reasons())
 }
+
+// The second try for a wallet asks when an update was sent and not yet queued: whoever reads the queue
+// then takes that with what is missed, and the first gap was told before both.
+func TestG2AnswerBeforeTheDaemonQueuesAfterTheGap(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	g, opt := tolled()
+	m, keys := serve(t, d, 1, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()), opt)
+	key := keys[0]
+	in := inboxOf(t, m, "own")
+	start(t, websocketOf(m))
+	receive(t, j.connects, "the first connection")
+
+	loads, load := 0, make(chan struct{})
+	g.set(func(method, _ string) (<-chan struct{}, error) {
+		if method != "getbalance" {
+			return nil, nil
+		}
+		if loads++; loads == 1 {
+			return nil, errOwn
+		}
+		return load, nil
+	})
+	outage(t, d, func() { emit(t, d, key, "own", 0, 1) })
+	receive(t, j.connects, "the second connection")
+	told := []string{"start", "continuity is not proven of a wallet", "continuity is not proven"}
+	eventually(t, func() bool { return len(j.reasons()) == len(told) })
+	sendOnly(d, key, 1)
+	requireSequence(t, in, 1, 2, bitcart.SourceWebsocket)
+	close(load)
+	requireSequence(t, in, 0, 1, bitcart.SourceRecovered)
+	outage(t, d, func() {
+		emit(t, d, key, "own", 2, 3)
+		thief := newCoin(t, d, bitcart.WithXpub(key))
+		require.NoError(t, thief.Call(patient(t), nil, "get_updates"))
+		emit(t, d, key, "own", 3, 4)
+	})
+	require.NotZero(t, receive(t, j.connects, "the third connection").Gaps, "2 is lost: %v", j.reasons())
+}
