@@ -155,7 +155,7 @@ func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 // armTried reports one try to load a wallet.
 func (l *link) armTried(info ArmInfo) {
 	if info.Err != nil {
-		l.d.log.Warn("wallet could not be loaded", "wallet", walletName(info.Coin.key), "error", info.Err, "retry_in", info.RetryIn)
+		l.warn("wallet could not be loaded", "wallet", walletName(info.Coin.key), "error", info.Err, "retry_in", info.RetryIn)
 	}
 	if hook := l.d.hooks.OnArm; hook != nil {
 		l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, info) }})

@@ -98,7 +98,7 @@ func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
 	}
 	t.attempts++
 	retryIn := retryPause(r.l.cfg, t.attempts)
-	r.l.d.log.Warn("the daemon's queue could not be read",
+	r.l.warn("the daemon's queue could not be read",
 		"wallet", walletName(t.w.coin.key), "error", err, "retry_in", retryIn)
 	r.tasks.add(recoverTask{w: t.w, epoch: t.epoch, attempts: t.attempts, loaded: true}, time.Now().Add(retryIn))
 }

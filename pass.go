@@ -272,7 +272,7 @@ func (r *recovery) load(p *pass, ws []*watch) {
 		began := time.Now()
 		err := r.l.loadBatch(p.ctx, batch)
 		if err != nil {
-			r.l.d.log.Warn("batch_load failed, loading one by one", "wallets", len(batch), "error", err)
+			r.l.warn("batch_load failed, loading one by one", "wallets", len(batch), "error", err)
 		}
 		for _, w := range batch {
 			task(w, err == nil)

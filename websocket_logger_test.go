@@ -89,3 +89,53 @@ func TestG9ReconnectWaitsForNoLogger(t *testing.T) {
 	d.Faults().CutSockets(bitcarttest.FIN)
 	eventually(t, func() bool { return coin.Stats().Reconnects > 0 })
 }
+
+// begunLog tells of the message from which it does not return.
+type begunLog struct {
+	blockedLog
+	begun chan struct{} // holds one
+}
+
+func (l begunLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l begunLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == l.message {
+		select {
+		case l.begun <- struct{}{}:
+		default:
+		}
+	}
+	return l.blockedLog.Handle(ctx, r)
+}
+
+// Nor does it where a call of the stream itself has failed.
+func TestG7EndWaitsForNoLoggerOfAFailedCall(t *testing.T) {
+	for name, tt := range map[string]struct {
+		currency, fails, message string
+		polls                    bool
+	}{
+		"loading": {"BTC", "getbalance", "wallet could not be loaded", false},
+		"reading": {"BTC", "get_updates", "the daemon's queue could not be read", false},
+		"batch":   {"ETH", "batch_load", "batch_load failed, loading one by one", false},
+		"polling": {"BTC", "get_updates", "wallet could not be loaded", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, tt.currency)
+			d.Faults().FailMethod(tt.fails, 1<<20, errOwn)
+			cfg := quick
+			cfg.DequeCap, cfg.DrainTimeout = 0, 10*time.Millisecond
+			log := begunLog{blockedLog{message: tt.message, gate: make(chan struct{})}, make(chan struct{}, 1)}
+			defer close(log.gate)
+			m, _ := serve(t, d, 2, bitcart.WithStream(cfg), bitcart.WithLogger(slog.New(log)))
+			run := websocketOf(m)
+			if tt.polls {
+				run = pollingOf(m)
+			}
+			stream := start(t, run)
+			receive(t, log.begun, "the log")
+			stream.cancel()
+			receive(t, stream.done, "the end")
+		})
+	}
+}
