@@ -137,11 +137,11 @@ func (p *poller) poll(t pollTask) {
 	if p.l.setArmed(t.w) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
-	p.l.hist.Lock()
-	t.w.sure = true
-	p.l.hist.Unlock()
 	t.failures = 0
 	t.at = p.push(t, updates)
+	p.l.hist.Lock()
+	t.w.sure, t.w.missing = true, asked
+	p.l.hist.Unlock()
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
 }
@@ -189,18 +189,33 @@ func (p *poller) resume() error {
 			return err
 		}
 		if away { // nobody can tell
-			p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
+			p.l.gap(Gap{Since: p.unread(since), ChainWide: true, Reason: GapUnknown})
 			p.answered()
 		}
 		return nil
 	}
 	p.witnessed = now
 	if restarted {
+		since = p.unread(since)
 		p.l.recovery.unwatch(p.l.allWatches())
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
 	return nil
+}
+
+// unread is the earliest time from which on the daemon held what was not read,
+// since at the latest: a restart takes the wallets' queues with it.
+func (p *poller) unread(since time.Time) time.Time {
+	watched := p.l.recovery.watched(p.l.allWatches())
+	p.l.hist.Lock()
+	defer p.l.hist.Unlock()
+	for _, w := range watched {
+		if w.missing.Before(since) {
+			since = w.missing
+		}
+	}
+	return since
 }
 
 // restarted asks the daemon. One that has been there has to be asked for no

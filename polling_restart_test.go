@@ -83,3 +83,21 @@ func TestG1PollingOfAWalletThatComesBack(t *testing.T) {
 	close(slow.gate)
 	require.Equal(t, upTo(2), in.numbers(2))
 }
+
+// What the daemon held for a wallet since its last answer is lost with a restart: the gap begins there.
+func TestG2PollingGapOfARestartBeginsWithTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	gaps := make(chan bitcart.Gap, 64)
+	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(gapsOf(gaps)))
+	start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 400*time.Millisecond) })
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", 2))
+	lost := time.Now()
+	emit(t, d, coin.WalletKey(), "own", 0, 1)
+	require.NoError(t, d.Faults().Restart(patient(t), 600*time.Millisecond)) // a poll fails meanwhile
+	gap := receive(t, gaps, "the gap")
+	for gap.Reason != bitcart.GapRestart {
+		gap = receive(t, gaps, "the gap") // a call was under way
+	}
+	require.False(t, gap.Since.After(lost), "%v late", gap.Since.Sub(lost))
+}
