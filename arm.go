@@ -68,7 +68,13 @@ func (l *link) info(ctx context.Context) (daemonInfo, error) {
 	if err != nil {
 		return info, err
 	}
-	return info, decodeResult("getinfo", answer, &info)
+	if err := decodeResult("getinfo", answer, &info); err != nil {
+		return info, err
+	}
+	if info.TotalWallets != nil && *info.TotalWallets < 0 {
+		info.TotalWallets = nil
+	}
+	return info, nil
 }
 
 // restarted asks, before anything is loaded, whether the daemon has forgotten
@@ -114,6 +120,17 @@ func (l *link) restartedBy(ctx context.Context, info daemonInfo, loaded []*watch
 // whether it was restarted.
 var errNoWitness = errors.New("nothing tells whether the daemon was restarted")
 
+// tellsNothing: the daemon has answered, and what it said does not tell whether
+// it was restarted.
+func tellsNothing(err error) bool {
+	var answered *RPCError
+	if errors.As(err, &answered) {
+		return !errors.Is(err, ErrUnauthorized)
+	}
+	var nonsense *decodeError
+	return errors.As(err, &nonsense) || errors.Is(err, errNoWitness)
+}
+
 // allListed: the daemon's list of wallets would have all of them.
 func allListed(ws []*watch) bool {
 	return !slices.ContainsFunc(ws, func(w *watch) bool { return !w.listed() })
@@ -139,6 +156,9 @@ func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 	}
 	if err := decodeResult("list_wallets", answer, &list); err != nil {
 		return false, err
+	}
+	if list == nil {
+		return false, errNoWitness
 	}
 	loaded := make(map[string]bool, len(list))
 	for _, w := range list {

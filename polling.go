@@ -49,7 +49,7 @@ func polling(interval time.Duration) transport {
 		defer end(nil)
 		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
 		defer stop()
-		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg), witnessed: l.started}
+		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started}
 		return p.run(ctx)
 	}
 }
@@ -62,7 +62,8 @@ type poller struct {
 	tasks    agenda[pollTask]
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
-	witnessed time.Time  // when it last was; guarded by resuming
+	tried     time.Time  // when it last was; guarded by resuming
+	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
 
 	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
@@ -178,23 +179,23 @@ func (p *poller) resume() error {
 	if !away {
 		since = p.witnessed
 	}
-	if !served || !away && time.Since(since) < p.interval/2 {
+	if !served || !away && time.Since(p.tried) < p.interval/2 {
 		return nil
 	}
 	now := time.Now()
 	restarted, err := p.restarted(away)
 	if err != nil {
-		var answered *RPCError
-		if !errors.Is(err, errNoWitness) && (!errors.As(err, &answered) || errors.Is(err, ErrUnauthorized)) {
+		if !tellsNothing(err) {
 			return err
 		}
+		p.tried = now
 		if away { // nobody can tell
 			p.l.gap(Gap{Since: p.unread(since), ChainWide: true, Reason: GapUnknown})
 			p.answered()
 		}
 		return nil
 	}
-	p.witnessed = now
+	p.tried, p.witnessed = now, now
 	if restarted {
 		since = p.unread(since)
 		p.l.recovery.unwatch(p.l.allWatches())

@@ -101,3 +101,76 @@ func TestG2PollingGapOfARestartBeginsWithTheLastAnswer(t *testing.T) {
 	}
 	require.False(t, gap.Since.After(lost), "%v late", gap.Since.Sub(lost))
 }
+
+// Where nobody can tell whether the daemon was restarted, it is asked no more often than elsewhere.
+func TestPollingAsksForARestartAtTheInterval(t *testing.T) {
+	t.Parallel()
+	const wallets, rounds = 12, 4
+	for name, tt := range map[string]struct {
+		diskless bool
+		fails    string
+	}{
+		"somebody can":     {},
+		"diskless wallets": {diskless: true},
+		"no getinfo":       {fails: "getinfo"},
+		"no list":          {fails: "list_wallets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			loadStrangers(t, d, 3)
+			if tt.fails != "" {
+				d.Faults().FailMethod(tt.fails, 1<<20, errOwn)
+			}
+			m := makeManager(t, nil, bitcart.WithCurrency("BTC", bitcart.WithURL(d.URL())), bitcart.WithStream(recovering()))
+			for range wallets {
+				_, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: d.NewWallet(), Diskless: tt.diskless})
+				require.NoError(t, err)
+			}
+			start(t, func(ctx context.Context) error { return m.PollUpdates(ctx, 200*time.Millisecond) })
+			require.NoError(t, d.WaitCalls(patient(t), "get_updates", wallets*rounds))
+			require.LessOrEqual(t, d.CountCalls("getinfo"), 3*rounds)
+		})
+	}
+}
+
+// A number or a list of wallets that is none tells nothing: it is no gap, and keeps no wallet from being polled.
+func TestPollingWhereTheAnswerAboutWalletsIsNonsense(t *testing.T) {
+	t.Parallel()
+	key := newDaemon(t, "BTC").NewWallet()
+	listed := `[{"path":"/wallets/` + key + `"}]`
+	for name, tt := range map[string]struct{ info, list string }{
+		"null":            {`null`, `null`},
+		"no object":       {`[]`, listed},
+		"huge total":      {`{"total_wallets":1e30}`, listed},
+		"total is a text": {`{"total_wallets":"1"}`, listed},
+		"negative total":  {`{"total_wallets":-1}`, listed},
+		"no list":         {`{"total_wallets":1}`, `null`},
+		"list of texts":   {`{"total_wallets":1}`, `["` + key + `"]`},
+		"path is none":    {`{"total_wallets":1}`, `[{"path":1}]`},
+		"path is a name":  {`{"total_wallets":1}`, `[{"path":"` + key + `"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t, func(s *stub) { s.results["getinfo"], s.results["list_wallets"] = tt.info, tt.list })
+			gaps := make(chan bitcart.Gap, 64)
+			coin := coinAt(t, s.URL, bitcart.WithXpub(key), bitcart.WithHooks(gapsOf(gaps)))
+			stream := start(t, pollingOf(coin))
+			eventually(t, func() bool { return s.calls("get_updates") > 5 }, "polls")
+			stream.stopPromptly()
+			require.Empty(t, gaps)
+		})
+	}
+}
+
+// calls is how often a method was called.
+func (s *stub) calls(method string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, body := range s.bodies {
+		if bytes.Contains(body, []byte(`"`+method+`"`)) {
+			n++
+		}
+	}
+	return n
+}
