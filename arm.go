@@ -137,7 +137,12 @@ func allListed(ws []*watch) bool {
 }
 
 // listed: a daemon that has loaded the wallet has it in its list.
-func (w *watch) listed() bool { return !w.coin.wallet.Diskless && !strings.Contains(w.coin.key, "/") }
+func (w *watch) listed() bool {
+	return !w.coin.wallet.Diskless && !strings.ContainsAny(w.coin.key, pathSeparators)
+}
+
+// pathSeparators are those of the daemon's system, which is not known.
+const pathSeparators = `/\`
 
 // forgotten looks for the wallets in the daemon's list. That is long where very
 // many are loaded, but a restart in silence would cost more; a list that cannot
@@ -162,7 +167,7 @@ func (l *link) forgotten(ctx context.Context, armed []*watch) (bool, error) {
 	}
 	loaded := make(map[string]bool, len(list))
 	for _, w := range list {
-		loaded[w.Path[strings.LastIndexByte(w.Path, '/')+1:]] = true
+		loaded[w.Path[strings.LastIndexAny(w.Path, pathSeparators)+1:]] = true
 	}
 	for _, w := range armed {
 		if w.listed() && !loaded[w.coin.key] {

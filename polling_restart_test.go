@@ -148,6 +148,7 @@ func TestPollingWhereTheAnswerAboutWalletsIsNonsense(t *testing.T) {
 		"no list":         {`{"total_wallets":1}`, `null`},
 		"list of texts":   {`{"total_wallets":1}`, `["` + key + `"]`},
 		"path is none":    {`{"total_wallets":1}`, `[{"path":1}]`},
+		"Windows":         {`{"total_wallets":1}`, `[{"path":"C:\\bitcart\\wallets\\` + key + `"}]`},
 		"path is a name":  {`{"total_wallets":1}`, `[{"path":"` + key + `"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
