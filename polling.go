@@ -49,7 +49,7 @@ func polling(interval time.Duration) transport {
 		defer end(nil)
 		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
 		defer stop()
-		p := &poller{l: l, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started}
+		p := &poller{l: l, ctx: ctx, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started}
 		return p.run(ctx)
 	}
 }
@@ -57,6 +57,7 @@ func polling(interval time.Duration) transport {
 // poller asks for the updates of a link's wallets in turn.
 type poller struct {
 	l        *link
+	ctx      context.Context // of the stream, or the poller's end
 	interval time.Duration
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
@@ -123,7 +124,11 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	defer p.asked(c.key)
-	if err := p.resume(); err != nil {
+	err := p.resume()
+	if p.ctx.Err() != nil {
+		return // it may have waited for long
+	}
+	if err != nil {
 		t.failures++
 		p.again(t, err, retryPause(p.l.cfg, t.failures))
 		return
@@ -179,7 +184,7 @@ func (p *poller) resume() error {
 	if !away {
 		since = p.witnessed
 	}
-	if !served || !away && time.Since(p.tried) < p.interval/2 {
+	if p.ctx.Err() != nil || !served || !away && time.Since(p.tried) < p.interval/2 {
 		return nil
 	}
 	now := time.Now()
@@ -223,7 +228,7 @@ func (p *poller) unread(since time.Time) time.Time {
 // list as long as it has not fewer wallets than before.
 func (p *poller) restarted(away bool) (bool, error) {
 	l := p.l
-	ctx, cancel := context.WithTimeout(l.work, loadTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, loadTimeout) // it empties no queue
 	defer cancel()
 	ws := l.allWatches()
 	watched := l.recovery.watched(ws) // before the question: the polls of others go on

@@ -175,3 +175,20 @@ func (s *stub) calls(method string) (n int) {
 	}
 	return n
 }
+
+// The end of a stream does not wait for an answer about the daemon's wallets: no queue is emptied by it.
+func TestG7EndOfPollingWaitsForNoGetinfo(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	m, _ := serve(t, d, 12, bitcart.WithHooks(bitcart.Hooks{
+		OnDisconnect: func(context.Context, bitcart.DisconnectInfo) { t.Error("ctx has ended the stream") },
+	}))
+	gate := make(chan struct{})
+	defer close(gate)
+	d.Faults().GateMethod("getinfo", gate)
+	stream := start(t, pollingOf(m))
+	require.NoError(t, d.WaitCalls(patient(t), "getinfo", 1))
+	before := d.CountCalls("get_updates")
+	stream.stopPromptly()
+	require.LessOrEqual(t, d.CountCalls("get_updates"), before+12)
+}
