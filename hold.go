@@ -101,6 +101,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 	current.unreadIn = current.connect
 	if current == w && r.turnOf(w) == asked {
 		r.free(p, w)
+		w.unreadIn = w.connect // an answer that was kept, and came in now, says nothing about this call
 	}
 }
 

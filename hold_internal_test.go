@@ -1,0 +1,43 @@
+package bitcart
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+// A call of get_updates that failed may empty the queue later. That an earlier answer, which was kept,
+// comes in with it does not end the doubt: the next episode is a gap.
+func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
+	coin, err := NewCoin("BTC", WithXpub("xpub"))
+	require.NoError(t, err)
+	s := &stream{transport: websocket}
+	s.prepare(t.Context(), []*linkPlan{{d: coin.d, chain: newCoin(coin.d, Wallet{}, nil), coins: []*Coin{coin}}})
+	l := s.links[0]
+	r, w := l.recovery, l.watches[coin.key]
+	p := &pass{since: time.Now()}
+	p.ctx, p.end = context.WithCancel(t.Context())
+	defer p.end()
+	r.setPass(p)
+	r.begin(p, []*watch{w})
+	answer, err := wire.CutList([]byte(`[{"event": "own", "n": 1}]`))
+	require.NoError(t, err)
+	l.hist.Lock()
+	w.sure, w.read = true, true // the daemon has watched it before this connection
+	w.keep(answer)
+	asked := r.turnOf(w)
+	l.hist.Unlock()
+	r.failed(p, w, asked)
+	l.hist.Lock()
+	require.False(t, w.keeps(), "the answer has come in")
+	require.Equal(t, w.connect, w.unreadIn)
+	l.hist.Unlock()
+	require.NoError(t, l.queue.Drain(t.Context()))
+	s.cancel()
+	l.beginDrain()
+	require.NoError(t, l.drain())
+}
