@@ -86,7 +86,7 @@ func updateRows(ctx context.Context, pl plan) ([]row, error) {
 		{name(one), coin, "Coin", bound{}},
 		{name(some), few, "with 1 wallet", ratioAtMost(flat)},
 		{quiet, few, "with 1 wallet", ratioAtMost(flat)},
-		{name(pl.wallets), few, "with 1 wallet", bound{}},
+		{name(pl.wallets), few, "with 1 wallet", ratioAtMost(flat)},
 	} {
 		c := costs[form.name]
 		rows = append(rows,
@@ -100,10 +100,10 @@ func updateRows(ctx context.Context, pl plan) ([]row, error) {
 	}), nil
 }
 
-// flat is how much more something may cost that does not depend on a size.
-// Updates spread at random over very many wallets are no such thing: each of
-// them fetches its wallet from memory, which no cache holds. The last row says
-// how much of that a bare map does as well.
+// flat is how much more something may cost that should not depend on a size.
+// Updates spread at random over very many wallets exceed it: each of them fetches
+// its wallet from memory, which no cache holds. The last row says how much of
+// that a bare map does as well.
 const flat = 1.25
 
 // checked counts handlers' calls and notes whether each had what it needs:
