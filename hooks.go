@@ -15,9 +15,9 @@ import (
 // run one at a time, in order, on a goroutine of their own: they may block and
 // make calls without holding up an event, but a hook must not wait for its own
 // stream to return. ctx is like a handler's. A panic is logged, without its
-// value. A hook that never returns costs the hooks behind it, not events: beyond 65 536 waiting calls, or QueueBytes of
-// events in them, new ones are dropped and logged, and gaps among them are told
-// later as one.
+// value. A hook that never returns costs the hooks behind it, not events: beyond
+// 65 536 waiting calls, or QueueBytes of events in them, new ones are dropped and
+// logged, and gaps among them are told later as one.
 type Hooks struct {
 	// OnConnect is called after every connect, when each wallet has been
 	// tried once.

@@ -28,10 +28,13 @@ const (
 // OnGap is called when an answer is as long as the daemon's queue, when a call
 // failed after it may have emptied the queue, and when the daemon was restarted:
 // it is asked at the interval how many wallets it has. What another reader of
-// the queue took is not seen. get_updates empties the
-// queue even when its caller has gone, so ctx does not cut a call off: when
-// ctx ends, a call under way is waited for and what it brings is handed over,
-// all within DrainTimeout; see StartWebsocket for what is returned.
+// the queue took is not seen, nor a restart between two calls after which other
+// clients have already loaded as many wallets as there were.
+//
+// get_updates empties the queue even when its caller has gone, so ctx does not
+// cut a call off: when ctx ends, a call under way is waited for and what it
+// brings is handed over, all within DrainTimeout; see StartWebsocket for what is
+// returned.
 func (c *Coin) PollUpdates(ctx context.Context, interval time.Duration) error {
 	if c.key == "" {
 		return ErrWalletRequired
