@@ -16,38 +16,42 @@ var ErrInexact = errors.New("bitcart: the amount is no whole number of the small
 // satoshi. A token's wallet has the decimals of its token, which only the contract knows.
 func (c *Coin) Decimals() int { return c.d.cur.Decimals }
 
+// maxDecimals: a token contract counts its decimals in one byte.
+const maxDecimals = 255
+
 // ToUnits converts an amount in coins into the smallest unit, satoshi or wei say, of a coin with
-// so many decimals. It is exact: an amount with more decimal places than that is ErrInexact, and
-// never rounded.
+// so many decimals, 0 to 255. It is exact: an amount with more decimal places than that is
+// ErrInexact, and never rounded.
 func ToUnits(amount decimal.Decimal, decimals int) (*big.Int, error) {
-	if err := checkScale(amount, decimals); err != nil {
-		return nil, err
+	switch {
+	case decimals < 0 || decimals > maxDecimals:
+		return nil, fmt.Errorf("bitcart: %d decimals are out of range", decimals)
+	case amount.IsZero():
+		return new(big.Int), nil
+	case amount.Exponent() > maxAmountExponent: // a few characters that take all memory to write out
+		return nil, fmt.Errorf("bitcart: %w", errAmount)
 	}
-	units := amount.Shift(int32(decimals))
-	if !units.IsInteger() {
-		return nil, fmt.Errorf("%w: %d decimals", ErrInexact, decimals)
+	units, shift := amount.Coefficient(), int64(amount.Exponent())+int64(decimals)
+	if shift >= 0 {
+		return units.Mul(units, power10(shift)), nil
 	}
-	return units.BigInt(), nil
+	// A power of ten that divides it has no more digits than it: a larger one is not even made.
+	if rest := new(big.Int); int64(amount.NumDigits())+shift > 0 {
+		if units.QuoRem(units, power10(-shift), rest); rest.Sign() == 0 {
+			return units, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %d decimals", ErrInexact, decimals)
 }
 
-// FromUnits converts an amount in the smallest unit into coins, exactly. nil is zero. decimals
-// below 0 count as 0.
+func power10(n int64) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(n), nil) }
+
+// FromUnits converts an amount in the smallest unit into coins, exactly, for 0 to 255 decimals: a
+// token's contract knows no others. nil is zero. decimals below 0 count as 0. Beyond 255, where
+// ToUnits is an error, the result is zero: check a number that a stranger gave you.
 func FromUnits(units *big.Int, decimals int) decimal.Decimal {
-	if units == nil {
+	if units == nil || decimals > maxDecimals {
 		return decimal.Zero
 	}
-	return decimal.NewFromBigInt(units, -int32(max(0, min(decimals, maxAmountExponent))))
-}
-
-// checkScale: what a few characters spell can take all memory to write out.
-func checkScale(amount decimal.Decimal, decimals int) error {
-	switch e := amount.Exponent(); {
-	case decimals < 0 || decimals > maxAmountExponent:
-		return fmt.Errorf("bitcart: %d decimals are out of range", decimals)
-	case e > maxAmountExponent:
-		return fmt.Errorf("bitcart: %w", errAmount)
-	case e < -10*maxAmountExponent:
-		return fmt.Errorf("%w: %d decimals", ErrInexact, decimals)
-	}
-	return nil
+	return decimal.NewFromBigInt(units, -int32(max(0, decimals)))
 }
