@@ -214,6 +214,9 @@ func (l *link) isArmed(w *watch) bool {
 // waits for a stream to be started, and over reconnects, until ctx ends; then
 // it returns ctx's error. Without a wallet it is ErrWalletRequired.
 func (c *Coin) WaitArmed(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	if c.key == "" {
 		return ErrWalletRequired
 	}

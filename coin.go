@@ -15,6 +15,9 @@ import (
 // Coin is one wallet, or no wallet, on one daemon. It is safe for concurrent
 // use and holds nothing that has to be closed.
 //
+// NewCoin makes Coins, and an APIManager. The calls and streams of a nil or zero
+// Coin are ErrNoDaemon, and what it is asked about itself is zero.
+//
 // A Coin prints as its currency and a short hash of its wallet: the wallet's
 // key may be a seed.
 type Coin struct {
@@ -70,18 +73,46 @@ func newCoin(d *daemon, w Wallet, m *APIManager) *Coin {
 }
 
 // Currency returns the symbol: "BTC".
-func (c *Coin) Currency() string { return c.d.cur.Symbol }
+func (c *Coin) Currency() string {
+	if c.ready() != nil {
+		return ""
+	}
+	return c.d.cur.Symbol
+}
+
+// ready: it is no nil or zero Coin, which has no daemon.
+func (c *Coin) ready() error {
+	if c == nil || c.d == nil {
+		return ErrNoDaemon
+	}
+	return nil
+}
 
 // Wallet returns the wallet, the zero Wallet for a Coin without one.
-func (c *Coin) Wallet() Wallet { return c.wallet }
+func (c *Coin) Wallet() Wallet {
+	if c == nil {
+		return Wallet{}
+	}
+	return c.wallet
+}
 
 // WalletKey returns the wallet's name in the daemon's events: the xpub, with
 // "_" and the contract behind it for a token wallet. "" without wallet. It may
 // be a seed: do not log it.
-func (c *Coin) WalletKey() string { return c.key }
+func (c *Coin) WalletKey() string {
+	if c == nil {
+		return ""
+	}
+	return c.key
+}
 
 // URL returns the daemon's base URL, without credentials.
-func (c *Coin) URL() string { return c.d.name() }
+func (c *Coin) URL() string {
+	if c.ready() != nil {
+		return ""
+	}
+	return c.d.name()
+}
 
 // Call sends one JSON-RPC request and decodes the answer into result, which is
 // a pointer, or nil when the answer does not matter; into an any, numbers come
@@ -100,13 +131,16 @@ func (c *Coin) URL() string { return c.d.name() }
 // errors.Is(err, ErrMaybeSent) says whether the request may have reached the
 // daemon, so that what it asked for may have happened.
 func (c *Coin) Call(ctx context.Context, result any, method string, params ...any) error {
-	if method == "get_updates" && c.streaming() {
+	if c != nil && method == "get_updates" && c.streaming() {
 		return fmt.Errorf("%w: it reads get_updates", ErrStreamRunning)
 	}
 	return c.call(ctx, result, method, params...)
 }
 
 func (c *Coin) call(ctx context.Context, result any, method string, params ...any) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	if err := checkResult(result); err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err) // before anything is sent
 	}
@@ -185,13 +219,17 @@ func withoutAnswer(err error) string {
 // nil removes it. It may be called at any time, from handlers too, and takes
 // effect with the next event. For a managed Coin it wins over the manager's
 // handler, for this wallet's events; chain-wide events run the manager's.
-func (c *Coin) On(event string, h Handler) { c.disp.On(event, h) }
+func (c *Coin) On(event string, h Handler) { c.AddEventHandler([]string{event}, h) }
 
 // AddEventHandler registers one handler for several events, otherwise as On.
-func (c *Coin) AddEventHandler(events []string, h Handler) { c.disp.AddEventHandler(events, h) }
+func (c *Coin) AddEventHandler(events []string, h Handler) {
+	if c != nil {
+		c.disp.AddEventHandler(events, h)
+	}
+}
 
 // Handles reports whether the event has a handler, the manager's included.
-func (c *Coin) Handles(event string) bool { return c.disp.Handles(event) }
+func (c *Coin) Handles(event string) bool { return c != nil && c.disp.Handles(event) }
 
 // ProcessUpdates hands updates to their handlers, in order, on the caller's
 // goroutine and with the caller's ctx, whatever source they come from. Garbage
@@ -201,13 +239,20 @@ func (c *Coin) Handles(event string) bool { return c.disp.Handles(event) }
 // library does not repeat anything here. When ctx ends, the rest is not handed
 // over and ctx's error is among the errors.
 func (c *Coin) ProcessUpdates(ctx context.Context, updates []Update) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	return c.disp.ProcessUpdates(ctx, updates)
 }
 
 // CloseIdleConnections closes the connections that no call uses now, as the
 // method of http.Client does. Nothing has to call it: they end by themselves
 // within a minute, and with a stream.
-func (c *Coin) CloseIdleConnections() { c.d.closeIdle() }
+func (c *Coin) CloseIdleConnections() {
+	if c.ready() == nil {
+		c.d.closeIdle()
+	}
+}
 
 func (d *daemon) closeIdle() {
 	if d.ownsIdle {
@@ -217,7 +262,7 @@ func (d *daemon) closeIdle() {
 
 // String returns the currency and a short hash of the wallet.
 func (c *Coin) String() string {
-	if c == nil || c.d == nil {
+	if c.ready() != nil {
 		return "no coin"
 	}
 	return strings.TrimSpace(c.Currency() + " " + walletName(c.key))
@@ -239,6 +284,9 @@ func marshalText(text string) ([]byte, error) { return json.Marshal(text) }
 
 // runStream runs s as the Coin's only stream.
 func (c *Coin) runStream(ctx context.Context, s *stream) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	d := c.d
 	if c.manager != nil {
 		release, err := c.manager.claimCoin(c)

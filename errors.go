@@ -40,6 +40,8 @@ var (
 	// ErrStreamRunning: the Coin or its APIManager streams already, and the
 	// stream is the only one that may read the daemon's queue.
 	ErrStreamRunning = errors.New("bitcart: a stream is running")
+	// ErrNoDaemon: the Coin is nil or a zero value. NewCoin makes Coins.
+	ErrNoDaemon = errors.New("bitcart: the Coin has no daemon: use NewCoin")
 	// ErrInvalidAmount: an amount that cannot be paid. Nothing was sent.
 	ErrInvalidAmount = errors.New("bitcart: the amount cannot be paid")
 	// ErrDrainTimeout matches a *DrainError.

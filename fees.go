@@ -76,6 +76,9 @@ func requiredAmount(raw json.RawMessage) (decimal.Decimal, error) {
 // feesAreCoins refuses what would be money of a wrong scale: for a token wallet
 // the BCH daemon prints fees with the token's decimals.
 func (c *Coin) feesAreCoins(method string) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	if c.d.cur.Family == FamilyElectronCash && c.wallet.Contract != "" {
 		return fmt.Errorf("bitcart: %s: the daemon counts the fees of a token wallet in tokens: use a Coin of the coin's own wallet", method)
 	}

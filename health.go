@@ -84,6 +84,9 @@ func (n *counters) addN(c counter, delta int) {
 // Stats returns how the Coin's stream is doing; for a managed Coin, the
 // stream of its daemon. It is cheap and may be called at any time.
 func (c *Coin) Stats() Stats {
+	if c.ready() != nil {
+		return Stats{}
+	}
 	if d := c.self.Load(); d != nil && c.running.Load() {
 		return d.stats()
 	}

@@ -14,6 +14,9 @@ import (
 // ask makes a call that names no wallet: the daemon would load it, and hold the call until it is
 // synchronized.
 func (c *Coin) ask(ctx context.Context, result any, method string, params ...any) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	encoded, err := encodeParams(params, nil)
 	if err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err)
@@ -133,6 +136,9 @@ type SpecException struct {
 //
 // ctx bounds it, and 10 s do.
 func (c *Coin) Spec(ctx context.Context) (*Spec, error) {
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
 	spec, err := c.d.rpc.Spec(orBackground(ctx))
 	if err != nil {
 		return nil, c.d.failure(orBackground(ctx), "spec", err, secretsOf(c.wallet, c.key, "spec", nil))

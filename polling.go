@@ -36,6 +36,9 @@ const (
 // brings is handed over, all within DrainTimeout; see StartWebsocket for what is
 // returned.
 func (c *Coin) PollUpdates(ctx context.Context, interval time.Duration) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	if c.key == "" {
 		return ErrWalletRequired
 	}

@@ -58,6 +58,9 @@ func (e *UnsupportedError) Is(target error) bool { return target == ErrUnsupport
 
 // supports returns an *UnsupportedError for a method of Coin that the currency lacks.
 func (c *Coin) supports(method string) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	row, cur := lacking[method], c.d.cur
 	if slices.Contains(row.families, cur.Family) || slices.Contains(row.currencies, cur.Symbol) {
 		return c.unsupported(method)

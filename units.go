@@ -14,7 +14,12 @@ var ErrInexact = errors.New("bitcart: the amount is no whole number of the small
 
 // Decimals returns how many decimal places the coin has: 8 for BTC, whose smallest unit is the
 // satoshi. A token's wallet has the decimals of its token, which only the contract knows.
-func (c *Coin) Decimals() int { return c.d.cur.Decimals }
+func (c *Coin) Decimals() int {
+	if c.ready() != nil {
+		return 0
+	}
+	return c.d.cur.Decimals
+}
 
 // maxDecimals: a token contract counts its decimals in one byte.
 const maxDecimals = 255
