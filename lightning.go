@@ -66,8 +66,10 @@ func (c *Coin) NodeID(ctx context.Context) (string, error) {
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) Connect(ctx context.Context, peer string) error {
-	connected := true
-	err := c.lightning(ctx, "Connect", &connected, "add_peer", peer)
+	if err := c.supportsLightning(ctx, "Connect"); err != nil {
+		return err
+	}
+	connected, err := query(ctx, c, decodeFlag, "add_peer", peer)
 	if err == nil && !connected {
 		err = errors.New("bitcart: add_peer: the daemon did not connect")
 	}

@@ -222,6 +222,9 @@ func TestLightningAnswersOfOneText(t *testing.T) {
 		}
 	}
 	require.Error(t, coinOn(t, "BTC", always(result(`false`)), walletOf("BTC")).Connect(t.Context(), "n"))
+	for _, bad := range []string{`null`, `"yes"`, `{}`} {
+		require.ErrorIs(t, coinOn(t, "BTC", always(result(bad)), walletOf("BTC")).Connect(t.Context(), "n"), bitcart.ErrInvalidAnswer)
+	}
 }
 
 // Electrum cuts digits beyond the satoshi off without a word.

@@ -241,7 +241,7 @@ func (c *Coin) SetRequestAddress(ctx context.Context, key, payer string) error {
 	if err := c.supportsWallet("SetRequestAddress"); err != nil {
 		return err
 	}
-	taken, err := c.confirmed(ctx, "setrequestaddress", key, payer)
+	taken, err := query(ctx, c, decodeFlag, "setrequestaddress", key, payer)
 	if err == nil && !taken {
 		err = fmt.Errorf("%w: setrequestaddress", ErrPayerRefused)
 	}

@@ -220,6 +220,16 @@ func TestSetRequestAddress(t *testing.T) {
 	}
 }
 
+// Only true says that a payer was taken: without one no payment is found.
+func TestPayerThatWasNotConfirmed(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{`null`, `"true"`, `1`, `{}`} {
+		err := coinOn(t, "ETH", always(result(bad)), walletOf("ETH")).SetRequestAddress(t.Context(), "k", senders["ETH"])
+		require.ErrorIs(t, err, bitcart.ErrInvalidAnswer, bad)
+		require.ErrorIs(t, err, bitcart.ErrMaybeSent)
+	}
+}
+
 func TestListRequestsFilters(t *testing.T) {
 	t.Parallel()
 	type filter = bitcart.RequestFilter

@@ -1,6 +1,7 @@
 package jsonrpc_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // What stands before the daemon writes JSON-RPC errors as well. It has not read
 // the id, and what the daemon did with the call it does not know.
 func TestErrorOfAGatewayIsNoAnswer(t *testing.T) {
-	for _, status := range []int{500, 502, 503, 504} {
+	for _, status := range []int{301, 408, 499, 500, 502, 503, 504} {
 		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
@@ -26,6 +27,21 @@ func TestErrorOfAGatewayIsNoAnswer(t *testing.T) {
 		require.True(t, failure.MaybeSent, "status %d", status)
 		require.Equal(t, status, failure.StatusCode)
 		require.True(t, client.LastAnswer().IsZero(), "no sign of the daemon's life")
+	}
+}
+
+// What a proxy refuses never reached the daemon, whatever it writes.
+func TestRefusalOfAGatewayWasNotSent(t *testing.T) {
+	for _, status := range []int{400, 401, 403, 404, 413, 429} {
+		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			io.WriteString(w, `{"jsonrpc":"2.0","error":{"code":-32600,"message":"Unauthorized"},"id":null}`)
+		})
+		_, err := newClient(t, server.URL).Call(t.Context(), "m", nil)
+		require.Error(t, err)
+		var failure *jsonrpc.TransportError
+		require.False(t, errors.As(err, &failure) && failure.MaybeSent, "status %d", status)
 	}
 }
 
