@@ -51,6 +51,29 @@ func requireCoins(t testing.TB, coin *bitcart.Coin, want string) {
 	require.Equal(t, want, wholeCoins(t, coin))
 }
 
+// Without keys Electron Cash answers hexadecimal all the same, with a byte where each signature
+// belongs. It can never be broadcast, so it is no payment that may be on its way.
+func TestHexWithoutSignaturesIsNotBroadcast(t *testing.T) {
+	t.Parallel()
+	for _, currency := range []string{"BCH", "XRG"} {
+		d := newDaemon(t, currency)
+		coin := newCoin(t, d, bitcart.WithXpub(d.NewWallet())) // an xpub
+		_, err := coin.Balance(patient(t))
+		require.NoError(t, err)
+		_, err = d.Send(coin.WalletKey(), bitcarttest.Transfer{Amount: "5", Mined: true})
+		require.NoError(t, err)
+		to := d.NewAddress()
+		_, err = coin.PayTo(patient(t), to, dec("1"))
+		require.ErrorIs(t, err, bitcart.ErrWatchOnlyWallet)
+		require.NotErrorAs(t, err, new(*bitcart.BroadcastError))
+		require.Zero(t, d.CountCalls("broadcast"))
+		require.Zero(t, d.CountCalls("addtransaction"), "nothing keeps its coins")
+		out, err := coin.PayTo(patient(t), to, dec("1"), bitcart.WithoutBroadcast())
+		require.NoError(t, err, "to be signed elsewhere")
+		require.Contains(t, out.RawTx, "01ff21")
+	}
+}
+
 // Electron Cash says of the object itself that signatures are missing. It can
 // never be broadcast, so it is none of the payments that may be on their way.
 func TestObjectWithoutSignaturesIsNotBroadcast(t *testing.T) {

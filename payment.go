@@ -294,11 +294,12 @@ type signedTx struct {
 	raw  json.RawMessage
 }
 
-// signed: it is no PSBT, which is base64, and no object that says of itself that
-// signatures are missing, as Electron Cash's does.
+// signed: it is no PSBT, which is base64, no hexadecimal with gaps for
+// signatures, and no object that says of itself that they are missing: Electron
+// Cash hands over either.
 func (t signedTx) signed() bool {
 	if t.raw[0] != '{' {
-		return hexText.MatchString(t.text)
+		return hexText.MatchString(t.text) && !lacksSignature(t.text)
 	}
 	return string(readObject(t.raw).get("complete")) != "false"
 }

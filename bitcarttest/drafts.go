@@ -57,15 +57,28 @@ func (d *Daemon) draftID(raw string) string {
 }
 
 // keepDraft stores a draft under a text of its own, which has the size of the real transaction: raw
-// bytes in hexadecimal, or, unsigned, a partially signed transaction in base64.
+// bytes in hexadecimal, or, unsigned on Electrum, a partially signed transaction in base64.
 func (d *Daemon) keepDraft(t *draft) string {
 	text := "0200000001" + randomHex(max(t.size, 16)-5)
-	if t.unsigned && d.coin.family == Electrum {
+	switch {
+	case t.unsigned && d.coin.family == Electrum:
 		text = "cHNidP8B" + base64.StdEncoding.EncodeToString(randomBytes(max(t.size, 16)))
+	case t.size >= smallestCash && d.coin.family == ElectronCash:
+		// One input, whose script is a public key behind a (short) signature, or behind the byte ff in
+		// its place.
+		script := "1e" + randomHex(30) + "21" + randomHex(33)
+		if t.unsigned {
+			script = "01ff" + "21" + randomHex(33)
+		}
+		text = "0200000001" + randomHex(36) + hex.EncodeToString([]byte{byte(len(script) / 2)}) + script
+		text += randomHex(t.size - len(text)/2)
 	}
 	d.keepDraftAs(text, t)
 	return text
 }
+
+// smallestCash is what the input of keepDraft takes.
+const smallestCash = 107
 
 func (d *Daemon) keepDraftAs(name string, t *draft) {
 	d.mu.Lock()
