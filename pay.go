@@ -48,7 +48,7 @@ type Payout struct {
 //
 // A BroadcastError prints without RawTx, which whoever has it can broadcast.
 type BroadcastError struct {
-	TxID  string // where the daemon has told it before; "" otherwise
+	TxID  string // to look for it on the chain; "" on BTC, LTC and GRS where addtransaction has not told it
 	RawTx string // as in Payout
 	Err   error
 }
@@ -190,9 +190,10 @@ func (c *Coin) PayToMany(ctx context.Context, outputs []Output, opts ...PayOptio
 // Broadcast sends a signed transaction, text or JSON text as in [Payout], to the
 // network and returns its hash. Sending one transaction again is safe and pays
 // once; a node that has it already may answer an error, which matches
-// ErrAlreadyBroadcast where its text is known. An error that matches ErrMaybeSent
-// leaves open whether it is on its way. The Coin needs no wallet. XMR daemons sign
-// nothing and answer no hash: ErrUnsupported, without a call. ctx bounds the call.
+// ErrAlreadyBroadcast where its text is known; the hash comes with that error, but
+// on BTC, LTC and GRS. An error that matches ErrMaybeSent leaves open whether it
+// is on its way. The Coin needs no wallet. XMR daemons sign nothing and answer no
+// hash: ErrUnsupported, without a call. ctx bounds the call.
 func (c *Coin) Broadcast(ctx context.Context, rawTx string) (txid string, err error) {
 	if err := c.supports("Broadcast"); err != nil {
 		return "", err
@@ -201,10 +202,14 @@ func (c *Coin) Broadcast(ctx context.Context, rawTx string) (txid string, err er
 		return "", errors.New("bitcart: Broadcast: no transaction")
 	}
 	var raw json.RawMessage
-	if err := c.call(ctx, &raw, "broadcast", wireTx(rawTx)); err != nil {
-		return "", err
+	err = c.call(ctx, &raw, "broadcast", wireTx(rawTx))
+	if err == nil {
+		txid, err = c.readTxID(raw)
 	}
-	return c.readTxID(raw)
+	if errors.Is(err, ErrAlreadyBroadcast) {
+		txid = c.hashOf(rawTx)
+	}
+	return txid, err
 }
 
 // wireTx is a transaction as an argument: an object where its text is one.

@@ -1,6 +1,7 @@
 package bitcart
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -229,7 +230,7 @@ func (c *Coin) payInTurn(ctx context.Context, sign func(context.Context) (signed
 // forgotten: the next payment spends its coins, and whoever broadcast it after
 // that would replace a payment that was reported as sent.
 func (c *Coin) send(ctx context.Context, tx signedTx) (*Payout, error) {
-	failed := &BroadcastError{RawTx: tx.text}
+	failed := &BroadcastError{TxID: c.hashOf(tx.text), RawTx: tx.text}
 	if c.keepsCoins() {
 		txid, err := c.keepCoins(ctx, tx)
 		switch {
@@ -239,7 +240,7 @@ func (c *Coin) send(ctx context.Context, tx signedTx) (*Payout, error) {
 		case err != nil:
 			return nil, err
 		}
-		failed.TxID = txid
+		failed.TxID = cmp.Or(txid, failed.TxID)
 	}
 	txid, err := c.Broadcast(ctx, tx.text)
 	if err != nil {

@@ -5,9 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/bitcart-go/bitcart/internal/keccak"
 )
 
 // maxDrafts bounds the transactions that wait for broadcast.
@@ -49,11 +52,19 @@ func hexSum(text string) string {
 }
 
 func (d *Daemon) draftID(raw string) string {
-	id := hexSum(strings.TrimPrefix(raw, "0x"))
-	if d.coin.style == styleEVM {
-		return "0x" + id
+	text := strings.TrimPrefix(raw, "0x")
+	data, err := hex.DecodeString(text)
+	switch {
+	case d.coin.style == styleEVM:
+		sum := keccak.Sum256(data)
+		return "0x" + hex.EncodeToString(sum[:])
+	case d.coin.family == ElectronCash && err == nil:
+		sum := sha256.Sum256(data)
+		sum = sha256.Sum256(sum[:])
+		slices.Reverse(sum[:])
+		return hex.EncodeToString(sum[:])
 	}
-	return id
+	return hexSum(text)
 }
 
 // keepDraft stores a draft under a text of its own, which has the size of the real transaction: raw
