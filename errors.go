@@ -52,7 +52,7 @@ var (
 // it by that name, and by the daemon's text where a daemon has no code for it.
 type exception struct {
 	text  string
-	name  string   // exc_name, without "Error"
+	name  string   // exc_name, without "Error"; "" = in no daemon's catalogue
 	texts []string // what daemons without a code say, in lower case
 }
 
@@ -140,7 +140,8 @@ func (e *RPCError) Is(target error) bool {
 	if !ok {
 		return false
 	}
-	if name := e.name(); name != "" {
+	// What no catalogue has a name for is known by its text alone.
+	if name := e.name(); name != "" && want.name != "" {
 		return name == want.name || wider[name] == target
 	}
 	text := strings.ToLower(e.Message)

@@ -699,6 +699,18 @@ func TestAlreadyBroadcast(t *testing.T) {
 	}
 }
 
+// No catalogue has a name for it: a daemon that finds another error's words in the text gives that
+// one's code.
+func TestAlreadyBroadcastUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	d, coin := payer(t, "ETH")
+	d.Faults().FailMethod("broadcast", 1, &bitcarttest.Error{Code: -32008, Message: "ValueError: Invalid transaction: already known"})
+	_, err := coin.Broadcast(patient(t), "0x02")
+	require.ErrorIs(t, err, bitcart.ErrInvalidTransaction)
+	require.ErrorIs(t, err, bitcart.ErrAlreadyBroadcast)
+	require.NotErrorIs(t, err, bitcart.ErrNotEnoughFunds)
+}
+
 // A watch-only wallet's transaction has to be signed elsewhere; it is never broadcast as it is.
 func TestPayToFromAWatchOnlyWallet(t *testing.T) {
 	t.Parallel()
