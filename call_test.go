@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"slices"
@@ -105,6 +106,11 @@ func TestCallDoesNotChangeItsParams(t *testing.T) {
 	require.Equal(t, []any{"x", bitcart.Named{"a": 1}}, list)
 }
 
+// selfMade encodes itself, by its pointer's method.
+type selfMade struct{ A int }
+
+func (*selfMade) MarshalJSON() ([]byte, error) { return []byte(`"made"`), nil }
+
 func TestCallSendsMoneyAsText(t *testing.T) {
 	t.Parallel()
 	amount := decimal.RequireFromString("0.1")
@@ -128,6 +134,19 @@ func TestCallSendsMoneyAsText(t *testing.T) {
 		{"in a list", []any{[]any{[]any{"addr", amount}}}, `[["addr","0.1"]]`},
 		{"in a struct", []any{[]output{{"addr", amount}}}, `[{"to":"addr","amount":"0.1"}]`},
 		{"in a map", []any{[]any{map[string]any{"v": amount}}}, `[{"v":"0.1"}]`},
+		{"big integer", []any{big.NewInt(25)}, `"25"`},
+		{"big integer by value", []any{*big.NewInt(25)}, `"25"`},
+		{"no big integer", []any{(*big.Int)(nil)}, `null`},
+		{"big integers in a list", []any{[]*big.Int{big.NewInt(25), nil}}, `["25",null]`},
+		{"big integers in a map", []any{[]any{map[string]*big.Int{"v": big.NewInt(25)}}}, `[{"v":"25"}]`},
+		{"lists in a list", []any{[][]decimal.Decimal{{amount}, nil}}, `[["0.1"],null]`},
+		{"in an array", []any{[1]decimal.NullDecimal{{}}}, `[null]`},
+		{"pointer to a list", []any{&[]any{amount}}, `["0.1"]`},
+		{"own names in a list", []any{[]bitcart.Named{{"v": big.NewInt(25)}}}, `[{"v":"25"}]`},
+		{"zero of any size", []any{decimal.New(0, 1<<30)}, `"0"`},
+		{"bytes", []any{[]byte("x")}, `"eA=="`},
+		{"with a method of its pointer", []any{[]selfMade{{1}}}, `["made"]`},
+		{"not null, in a list", []any{[]decimal.NullDecimal{decimal.NewNullDecimal(amount)}}, `["0.1"]`},
 	}
 	d := newDaemon(t, "BTC")
 	echoing(d)
@@ -144,6 +163,42 @@ func TestCallSendsMoneyAsText(t *testing.T) {
 		require.Equal(t, `"0.1"`, string(named["amount"]))
 		require.Equal(t, `null`, string(named["fee"]))
 	})
+}
+
+// A few characters spell an amount that takes all memory to write out.
+func TestCallRefusesAmountsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	echoing(d)
+	coin := newCoin(t, d)
+	for _, exponent := range []int32{1001, -1001, 1 << 25, -1 << 25} {
+		amount := decimal.New(1, exponent)
+		for _, param := range []any{
+			amount, &amount, decimal.NewNullDecimal(amount), []any{amount}, map[string]any{"a": amount}, bitcart.Named{"a": amount},
+		} {
+			err := coin.Call(patient(t), nil, "echo", param)
+			require.ErrorIs(t, err, bitcart.ErrInvalidAmount)
+			require.NotErrorIs(t, err, bitcart.ErrMaybeSent)
+			require.Less(t, len(err.Error()), 300)
+		}
+	}
+	require.Zero(t, d.CountCalls(""))
+	require.NoError(t, coin.Call(patient(t), nil, "echo", decimal.New(1, -255)), "a token's")
+}
+
+// A value that holds itself is an error, not the end of the program.
+func TestCallWithAnEndlessArgument(t *testing.T) {
+	t.Parallel()
+	list := []any{nil}
+	list[0] = list
+	names := map[string]any{}
+	names["a"] = names
+	var pointer any
+	pointer = &pointer
+	coin := makeCoin(t, "BTC")
+	for _, param := range []any{list, names, pointer, bitcart.Named{"a": list}} {
+		require.Error(t, coin.Call(t.Context(), nil, "echo", param))
+	}
 }
 
 // The decimal package has a switch for the whole program; what the daemon gets must not hang on it.

@@ -120,8 +120,9 @@ func (c *Coin) URL() string {
 // named ones. The Coin's wallet goes along as "xpub", and naming a wallet makes
 // the daemon load and watch it.
 //
-// Give money as decimal.Decimal or text: the daemon reads a JSON number as a
-// float. ctx bounds the whole call; without a deadline 5 minutes do. A call
+// Give money as decimal.Decimal, *big.Int or text, by itself or in lists and maps:
+// it goes out as text, since the daemon reads a JSON number as a float. An amount
+// with an exponent beyond 1000 is ErrInvalidAmount. ctx bounds the whole call; without a deadline 5 minutes do. A call
 // that is cut off may go on in the daemon.
 //
 // The error is a *RPCError when the daemon answered one and a *CallError when

@@ -1,11 +1,14 @@
 package bitcart
 
 import (
+	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math/big"
+	"reflect"
 
 	"github.com/shopspring/decimal"
 )
@@ -98,21 +101,35 @@ func splitParams(params []any) (positional []any, named map[string]any, err erro
 }
 
 // wireValue is how an argument goes out. Money is text whatever the global
-// settings of its package say, since the daemon reads a number as a float.
-func wireValue(v any) any {
+// settings of its package say, since the daemon reads a number as a float; in a
+// struct of the user's it is what encoding/json makes of it.
+func wireValue(v any) any { return wireValueAt(v, 0) }
+
+// maxDepth keeps a value that holds itself from going on for ever: deeper down
+// encoding/json finds that out.
+const maxDepth = 100
+
+func wireValueAt(v any, depth int) any {
 	switch v := v.(type) {
 	case decimal.Decimal:
-		return v.String()
-	case *decimal.Decimal:
-		if v == nil {
-			return nil
-		}
-		return v.String()
+		return amountText(v)
 	case decimal.NullDecimal:
 		if !v.Valid {
 			return nil
 		}
-		return v.Decimal.String()
+		return amountText(v.Decimal)
+	case *decimal.Decimal:
+		if v == nil {
+			return nil
+		}
+		return amountText(*v)
+	case *decimal.NullDecimal:
+		if v == nil {
+			return nil
+		}
+		return wireValueAt(*v, depth)
+	case big.Int:
+		return v.String() // encoding/json would make {} of it
 	case *big.Int:
 		if v == nil {
 			return nil
@@ -125,38 +142,76 @@ func wireValue(v any) any {
 			return nil
 		}
 		return v.param()
-	case []Wallet:
-		return wireList(v)
-	case []decimal.Decimal:
-		return wireList(v)
-	case []any:
-		return wireList(v)
-	case [][]any:
-		return wireList(v)
-	case map[string]any:
-		members := make(map[string]any, len(v))
-		for name, e := range v {
-			members[name] = wireValue(e)
-		}
-		return members
+	case nil, string, bool, int, int64, []string, []byte, json.Marshaler, encoding.TextMarshaler:
+		return v
+	}
+	if depth < maxDepth {
+		return wireElements(reflect.ValueOf(v), depth+1)
 	}
 	return v
 }
 
-func wireList[E any](list []E) any {
-	if list == nil {
-		return nil
+// wireElements is wireValue for what lists, maps and pointers hold.
+func wireElements(v reflect.Value, depth int) any {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return wireValueAt(v.Elem().Interface(), depth)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 || v.Kind() == reflect.Slice && v.IsNil() {
+			break
+		}
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = wireValueAt(element(v.Index(i)), depth)
+		}
+		return list
+	case reflect.Map:
+		if v.Type().Key().Kind() != reflect.String || v.IsNil() {
+			break
+		}
+		members := make(map[string]any, v.Len())
+		for name, e := range v.Seq2() {
+			members[name.String()] = wireValueAt(e.Interface(), depth)
+		}
+		return members
 	}
-	out := make([]any, len(list))
-	for i, e := range list {
-		out[i] = wireValue(e)
-	}
-	return out
+	return v.Interface()
 }
 
-// publicMethods take no key among their positional arguments, so that an
-// error may quote them: addresses, hashes and ids. Of any other method none is
-// quoted.
+// element is an element of a list as encoding/json sees it: a pointer to it may
+// have methods that it has not.
+func element(v reflect.Value) any {
+	if v.CanAddr() && v.Kind() == reflect.Struct {
+		return v.Addr().Interface()
+	}
+	return v.Interface()
+}
+
+// maxWireExponent: no coin has amounts beyond it, and what a few characters
+// spell can take all memory to write out.
+const maxWireExponent = 1000
+
+func amountText(v decimal.Decimal) any {
+	switch {
+	case v.IsZero():
+		return "0"
+	case v.Exponent() > maxWireExponent || v.Exponent() < -maxWireExponent:
+		return unwritable{}
+	}
+	return v.String()
+}
+
+// unwritable stands for an amount that is not written out: it fails to encode.
+type unwritable struct{}
+
+func (unwritable) MarshalJSON() ([]byte, error) {
+	return nil, fmt.Errorf("%w: out of range", ErrInvalidAmount)
+}
+
+// publicMethods take no key but under secretNames, so that an error may quote
+// their arguments: addresses, hashes and ids. Of any other method none is quoted.
 var publicMethods = map[string]bool{
 	"get_request": true, "getrequest": true, "get_invoice": true, "rmrequest": true, "delete_request": true, "setrequestaddress": true,
 	"get_transaction": true, "gettransaction": true, "get_tx_status": true, "get_tx_size": true, "getaddresshistory": true,
@@ -181,7 +236,7 @@ func secretsOf(w Wallet, key, method string, params []any) redactor {
 		if named, ok := p.(Named); ok {
 			for name, v := range named {
 				r.hideWallets(v)
-				if secretNames[name] {
+				if secretNames[name] || !publicMethods[method] {
 					r.hideAll(v)
 				}
 			}
@@ -208,15 +263,13 @@ func (r *redactor) hideWallets(v any) {
 	}
 }
 
+// hideAll hides every text in an argument.
 func (r *redactor) hideAll(v any) {
 	r.hideWallets(v)
 	switch v := v.(type) {
+	case Wallet, *Wallet, []Wallet: // by their names
 	case string:
 		r.hide(v, "***")
-	case []string:
-		for _, s := range v {
-			r.hide(s, "***")
-		}
 	case []any:
 		for _, e := range v {
 			r.hideAll(e)
@@ -225,5 +278,23 @@ func (r *redactor) hideAll(v any) {
 		for _, e := range v {
 			r.hideAll(e)
 		}
+	default:
+		r.hideEncoded(v)
+	}
+}
+
+// hideEncoded hides the texts in what an argument of another type was sent as.
+func (r *redactor) hideEncoded(v any) {
+	raw, err := json.Marshal(wireValue(v))
+	if err != nil {
+		return // then nothing was sent
+	}
+	var sent any
+	if unmarshal(bytes.NewReader(raw), &sent) != nil {
+		return
+	}
+	switch sent.(type) {
+	case string, []any, map[string]any:
+		r.hideAll(sent)
 	}
 }

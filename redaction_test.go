@@ -494,6 +494,31 @@ func TestDaemonsTextIsRedactedInOtherSpellings(t *testing.T) {
 	})
 }
 
+// keyText is a text of the user's own type.
+type keyText string
+
+// However a key is handed over, a daemon that quotes it does not bring it into an error's text.
+func TestKeysInArgumentsOfAnyTypeAreRedacted(t *testing.T) {
+	text := secretSeed
+	quoted, err := json.Marshal(secretSeed)
+	require.NoError(t, err)
+	params := map[string]any{
+		"text": text, "own type": keyText(text), "pointer": &text, "raw": json.RawMessage(quoted), "list": []keyText{keyText(text)},
+		"map": map[string]string{"a": text}, "struct": struct{ Key string }{text}, "names in a list": []bitcart.Named{{"a": text}},
+		"named": bitcart.Named{"text": text}, "named pointer": bitcart.Named{"seed": &text}, "named list": bitcart.Named{"private_key": []any{keyText(text)}},
+		"wallet in a list": []any{bitcart.Wallet{Xpub: text}},
+	}
+	answer := `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Exception: cannot open '` + secretSeed + `'"}}`
+	for name, param := range params {
+		coin := makeCoin(t, "BTC", bitcart.WithHTTPClient(answering(answer, nil)))
+		err := coin.Call(t.Context(), nil, "restore", param)
+		require.Error(t, err)
+		for way, shown := range printed(err) {
+			require.Empty(t, leaks(shown), "%s: %s shows it: %s", name, way, shown)
+		}
+	}
+}
+
 // requireRedacted checks an RPCError of each text, by itself and wrapped.
 func requireRedacted(t *testing.T, messages map[string]string) {
 	t.Helper()
