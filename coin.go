@@ -122,8 +122,8 @@ func (c *Coin) URL() string {
 //
 // Give money as decimal.Decimal, *big.Int or text, by itself or in lists and maps:
 // it goes out as text, since the daemon reads a JSON number as a float. An amount
-// with an exponent beyond 1000 is ErrInvalidAmount. ctx bounds the whole call; without a deadline 5 minutes do. A call
-// that is cut off may go on in the daemon.
+// with an exponent beyond 1000 is ErrInvalidAmount. ctx bounds the whole call;
+// without a deadline 5 minutes do. A call that is cut off may go on in the daemon.
 //
 // The error is a *RPCError when the daemon answered one and a *CallError when
 // it did not answer, or its answer cannot be decoded into result. Arguments or a

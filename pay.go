@@ -173,8 +173,9 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 // transaction is signed and may be kept or sent: go on with [Coin.Broadcast],
 // never with PayTo.
 //
-// Payments of one wallet take turns within the process; those of other processes
-// can collide with them in the daemon. ctx bounds the waiting and all calls; each
+// Payments of one wallet on one daemon take turns within the process, if all name
+// the daemon by one URL or as this machine; those of other processes, or by another
+// daemon, can collide with them. ctx bounds the waiting and all calls; each
 // call has 5 minutes when ctx has no deadline. When it ends too early the error
 // is a *BroadcastError if the transaction was signed.
 func (c *Coin) PayTo(ctx context.Context, address string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {

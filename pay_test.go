@@ -958,6 +958,32 @@ func TestOpenChannelTakesItsTurn(t *testing.T) {
 	})
 }
 
+// One daemon has more than one name.
+func TestNoPaymentIsSignedDuringAnotherByAnotherURL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slowDaemon{slow: "broadcast", gate: make(chan struct{}), results: map[string]string{
+			"payto": `"0x0200"`, "broadcast": `"` + strings.Repeat("4a", 32) + `"`,
+		}}
+		urls := []string{"http://localhost", "http://LOCALHOST:80/", "http://127.0.0.1:80", "http://[::1]:80/"}
+		var group sync.WaitGroup
+		errs := make([]error, len(urls))
+		for i, url := range urls {
+			coin := makeCoin(t, "ETH", bitcart.WithURL(url), bitcart.WithXpub(payerSeed), bitcart.WithHTTPClient(&http.Client{Transport: d}))
+			group.Go(func() { _, errs[i] = coin.PayTo(t.Context(), receivers["ETH"], dec("1")) })
+		}
+		want := []string{}
+		for range urls {
+			synctest.Wait()
+			want = append(want, "payto", "broadcast")
+			methods, _ := d.state()
+			require.Equal(t, want, methods)
+			d.gate <- struct{}{}
+		}
+		group.Wait()
+		require.NoError(t, errors.Join(errs...))
+	})
+}
+
 func TestPaymentsOfDifferentWalletsDoNotWait(t *testing.T) {
 	t.Parallel()
 	d, coin := payer(t, "BTC")

@@ -2,6 +2,8 @@ package bitcart
 
 import (
 	"context"
+	"net"
+	"net/url"
 	"strings"
 	"sync"
 )
@@ -19,6 +21,20 @@ type payLanes struct {
 // the account of the coin's wallet.
 type laneKey struct{ url, xpub string }
 
+// oneName is a daemon's URL in one of its spellings: the scheme's port may be
+// left out, and this machine has several names.
+func oneName(u url.URL) string {
+	host, port := u.Hostname(), u.Port()
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		host = "localhost"
+	}
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	u.Host = net.JoinHostPort(host, port)
+	return strings.TrimRight(u.String(), "/")
+}
+
 // payLane exists while somebody pays from the wallet.
 type payLane struct {
 	users int // guarded by payLanes.mu
@@ -31,7 +47,7 @@ var paying = payLanes{lanes: map[laneKey]*payLane{}}
 
 // join returns the lane of a Coin's wallet; leave must be called.
 func (l *payLanes) join(c *Coin) (lane *payLane, leave func()) {
-	key := laneKey{strings.TrimRight(c.d.name(), "/"), c.wallet.Xpub}
+	key := laneKey{oneName(*c.d.url), c.wallet.Xpub}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lane = l.lanes[key]

@@ -41,6 +41,9 @@ func TestPayLaneOfOneDaemon(t *testing.T) {
 	coins := laneOf("http://h:1/p", Wallet{Xpub: "a"})
 	testify.Same(t, coins, laneOf("http://h:1/p/", Wallet{Xpub: "a"}))
 	testify.Same(t, coins, laneOf("http://h:1/p", Wallet{Xpub: "a", Contract: "c"}), "a token's wallet pays from the same account")
+	testify.Same(t, laneOf("https://h/", Wallet{Xpub: "a"}), laneOf("https://H:443", Wallet{Xpub: "a"}))
+	testify.NotSame(t, laneOf("https://h", Wallet{Xpub: "a"}), laneOf("http://h", Wallet{Xpub: "a"}))
+	testify.NotSame(t, laneOf("http://h", Wallet{Xpub: "a"}), laneOf("http://localhost", Wallet{Xpub: "a"}))
 	testify.NotSame(t, coins, laneOf("http://h:1/q", Wallet{Xpub: "a"}))
 	testify.NotSame(t, coins, laneOf("http://h:1/p", Wallet{Xpub: "b"}))
 }
