@@ -104,7 +104,8 @@ func WithFee(fee decimal.Decimal) PayOption {
 }
 
 // WithFeeRate sets the fee for each unit of the transaction's size: satoshis
-// per virtual byte, to three decimals; gwei per gas on ETH, BNB and MATIC.
+// per virtual byte, rounded up to three decimals; gwei per gas on ETH, BNB and
+// MATIC, where one that is no whole number of wei is an error.
 // ErrUnsupported on TRX and on registered account currencies.
 func WithFeeRate(rate decimal.Decimal) PayOption {
 	return feeOption("WithFeeRate", func(p *payOptions) error {

@@ -115,6 +115,9 @@ func TestPayRequests(t *testing.T) {
 		{"fee rate is a number", "BTC LTC BCH", "0.00000001", opts(bitcart.WithFeeRate(dec("5.25"))), []string{
 			`payto("$TO" "0.00000001" {"addtransaction":false,"feerate":5.25})`, `addtransaction("$RAW" {})`, `broadcast("$RAW" {})`,
 		}},
+		{"a fee rate of more decimals is rounded up, never to nothing", "BTC BCH", "0.001", opts(bitcart.WithFeeRate(dec("1.0000001"))), []string{
+			`payto("$TO" "0.001" {"addtransaction":false,"feerate":1.001})`, `addtransaction("$RAW" {})`, `broadcast("$RAW" {})`,
+		}},
 		{"without broadcast", "BTC BCH", "1", opts(bitcart.WithoutBroadcast()), []string{
 			`payto("$TO" "1" {"addtransaction":false})`,
 		}},

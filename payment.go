@@ -110,6 +110,10 @@ func (p *payment) run(ctx context.Context) (*Payout, error) {
 	return p.c.payInTurn(ctx, p.signer(p.fixedFees()), p.withoutBroadcast)
 }
 
+// rateDecimals: daemons count a rate in satoshis per 1000 bytes and cut the rest
+// off, a small rate to nothing.
+const rateDecimals = 3
+
 // fixedFees are the arguments of WithFee and WithFeeRate. The fee is text as all
 // money is; the rate must be a JSON number (protocol section 14).
 func (p *payment) fixedFees() Named {
@@ -117,7 +121,7 @@ func (p *payment) fixedFees() Named {
 	case p.fee.IsPositive():
 		return p.feeArgument(p.fee)
 	case p.rate.IsPositive():
-		return Named{"feerate": json.RawMessage(p.rate.String())}
+		return Named{"feerate": json.RawMessage(p.rate.RoundCeil(rateDecimals).String())}
 	}
 	return nil
 }
