@@ -152,6 +152,13 @@ func FuzzDecodePayment(f *testing.F) {
 		for _, c := range coins {
 			id, err := c.readTxID(raw)
 			testify.Equal(t, err == nil, hash64.MatchString(id))
+			if hash := c.hashOf(string(raw)); hash != "" {
+				testify.Regexp(t, hash64, hash)
+			}
+			if signed, err := decodeSigned(raw); err == nil {
+				signed.signed()
+				c.hashOf(signed.text)
+			}
 		}
 	})
 }
