@@ -60,10 +60,10 @@
 // # What can be missed
 //
 // A daemon does not number its events, does not resend what a client has
-// missed, and keeps only the last 100 updates of a wallet, in memory. The
-// library reads those after every connect. Where events may be missing all the
-// same, it calls [Hooks].OnGap: a service then reads the requests that it waits
-// for by RPC.
+// missed, and keeps only the last 100 updates of a wallet, in memory. A
+// websocket stream reads those after every connect. Where events may be missing
+// all the same, it calls [Hooks].OnGap: a service then reads the requests that
+// it waits for by RPC.
 //
 // # Payment requests and payments
 //

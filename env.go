@@ -9,11 +9,11 @@ import (
 // currenciesVariable names the enabled currencies of a platform, as a list with commas.
 const currenciesVariable = "BITCART_CRYPTOS"
 
-// ManagerFromEnv makes a manager for the currencies that the platform's environment names:
-// BITCART_CRYPTOS, a list such as "btc,ltc,eth", and for each <COIN>_HOST, <COIN>_PORT, <COIN>_LOGIN
-// and <COIN>_PASSWORD as WithEnv reads them. It has no wallets: chain-wide events are heard, and
-// AddWallet adds wallets. opts are those of NewAPIManager. Without a currency it is ErrNoCurrencies,
-// with an unknown one ErrUnsupportedCurrency.
+// ManagerFromEnv returns a manager for the currencies in the platform's environment variable
+// BITCART_CRYPTOS, a list such as "btc,ltc,eth". It reads <COIN>_HOST, <COIN>_PORT, <COIN>_LOGIN
+// and <COIN>_PASSWORD for each of them, as WithEnv does. The manager has no wallets: it receives
+// chain-wide events until AddWallet adds some. opts are those of NewAPIManager. Without a currency
+// the error is ErrNoCurrencies, with an unknown one ErrUnsupportedCurrency.
 func ManagerFromEnv(opts ...Option) (*APIManager, error) {
 	wallets := make(map[string][]string)
 	for symbol := range strings.SplitSeq(os.Getenv(currenciesVariable), ",") {

@@ -10,8 +10,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Named holds the named arguments of a [Coin.Call]; it is the last argument.
-// The wallet is added by Call under the name "xpub".
+// Named holds the named arguments of a [Coin.Call] and is its last argument.
+// Call adds the wallet under the name "xpub"; do not set it.
 type Named map[string]any
 
 // encodeParams makes the "params" member of a request: positional arguments

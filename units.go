@@ -8,17 +8,18 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// ErrInexact: an amount has more decimal places than its coin, so that it is no whole number of the
-// smallest unit.
+// ErrInexact means that an amount has more decimal places than its coin, so that it is not a whole
+// number of the smallest unit.
 var ErrInexact = errors.New("bitcart: the amount is no whole number of the smallest unit")
 
 // Decimals returns how many decimal places the coin has: 8 for BTC, whose smallest unit is the
-// satoshi. A token's wallet has the decimals of its token, which only the contract knows.
+// satoshi. For a token wallet it is still the coin's number; only the contract knows the token's,
+// see [Coin.ReadContract].
 func (c *Coin) Decimals() int { return c.d.cur.Decimals }
 
-// ToUnits converts an amount in coins into the smallest unit, satoshi or wei say, of a coin with
-// so many decimals. It is exact: an amount with more decimal places than that is ErrInexact, and
-// never rounded.
+// ToUnits converts an amount in coins to the coin's smallest unit, such as satoshi or wei. decimals
+// is how many decimal places the coin has. The conversion is exact: an amount with more decimal
+// places is ErrInexact, never rounded.
 func ToUnits(amount decimal.Decimal, decimals int) (*big.Int, error) {
 	if err := checkScale(amount, decimals); err != nil {
 		return nil, err
@@ -30,8 +31,8 @@ func ToUnits(amount decimal.Decimal, decimals int) (*big.Int, error) {
 	return units.BigInt(), nil
 }
 
-// FromUnits converts an amount in the smallest unit into coins, exactly. nil is zero. decimals
-// below 0 count as 0.
+// FromUnits converts an amount in the smallest unit to coins, exactly. decimals is how many decimal
+// places the coin has; below 0 it counts as 0. nil units are zero.
 func FromUnits(units *big.Int, decimals int) decimal.Decimal {
 	if units == nil {
 		return decimal.Zero
