@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Errors of the library. Test for them with errors.Is.
+// Errors of the library. Match them with errors.Is.
 var (
 	// ErrConnectionFailed: the daemon could not be reached, or the connection
 	// to it ended without an answer.
 	ErrConnectionFailed = errors.New("bitcart: connection to the daemon failed")
 	// ErrMaybeSent: the request of a failed call may have reached the daemon,
-	// so what it asked for may have happened. It comes together with the cause.
-	// A call whose error does not match it has had no effect, or the daemon has
-	// answered it with an error.
+	// so it may have had its effect. The error matches its cause as well. If the
+	// error of a call does not match ErrMaybeSent, the call has had no effect, or
+	// the daemon has answered it with an error.
 	ErrMaybeSent = errors.New("bitcart: the request may have reached the daemon")
-	// ErrInvalidAnswer: what answered is no daemon, or its answer cannot be read.
+	// ErrInvalidAnswer: the answer cannot be read, or does not come from a daemon.
 	ErrInvalidAnswer = errors.New("bitcart: invalid answer")
 	// ErrUnsupportedCurrency: the symbol is neither known nor registered.
 	ErrUnsupportedCurrency = errors.New("bitcart: unsupported currency")
@@ -26,21 +26,23 @@ var (
 	ErrNoCurrencies = errors.New("bitcart: no currencies")
 	// ErrWalletRequired: the method needs a Coin with a wallet.
 	ErrWalletRequired = errors.New("bitcart: a wallet is required")
-	// ErrWalletIncomplete: a Wallet without Xpub, or a view key without Address.
+	// ErrWalletIncomplete: the Wallet has no Xpub, or is an XMR view key without
+	// its Address.
 	ErrWalletIncomplete = errors.New("bitcart: wallet is incomplete")
-	// ErrUnknownWallet: the APIManager has no such wallet.
+	// ErrUnknownWallet: the APIManager has no such wallet, or no such currency.
 	ErrUnknownWallet = errors.New("bitcart: unknown wallet")
 	// ErrWrongEvent: the payload type belongs to another event.
 	ErrWrongEvent = errors.New("bitcart: payload belongs to another event")
 	// ErrLightningDisabled: the daemon's /spec says that lightning is off.
 	ErrLightningDisabled = errors.New("bitcart: lightning is disabled in the daemon")
-	// ErrPayerRefused: the daemon knows no such payment request, or takes what
-	// was given as its payer for no address. It does not tell which.
+	// ErrPayerRefused: the daemon does not know the payment request, or the
+	// payer is not an address. The daemon does not say which.
 	ErrPayerRefused = errors.New("bitcart: the daemon refused the payer of the request")
-	// ErrStreamRunning: the Coin or its APIManager streams already, and the
-	// stream is the only one that may read the daemon's queue.
+	// ErrStreamRunning: the Coin or its APIManager streams already. Only that
+	// stream may read the daemon's queue.
 	ErrStreamRunning = errors.New("bitcart: a stream is running")
-	// ErrInvalidAmount: an amount that cannot be paid. Nothing was sent.
+	// ErrInvalidAmount: the amount is negative, zero, too long or has digits
+	// beyond the smallest unit, as the method says. Nothing was sent.
 	ErrInvalidAmount = errors.New("bitcart: the amount cannot be paid")
 	// ErrDrainTimeout matches a *DrainError.
 	ErrDrainTimeout = errors.New("bitcart: drain timed out")
@@ -56,9 +58,10 @@ type exception struct {
 
 func (e *exception) Error() string { return "bitcart: " + e.text }
 
-// Errors that daemons answer. Their numbers differ between daemons; a
-// *RPCError matches by the daemon's own catalogue, so errors.Is(err,
-// ErrRequestNotFound) is right everywhere.
+// Errors that daemons answer. Their codes differ between daemons, so an
+// *[RPCError] is matched by the name that the daemon itself gives to its code
+// (protocol section 3.2), or by its text where the daemon has no code for it.
+// errors.Is(err, ErrRequestNotFound) therefore works for every currency.
 var (
 	ErrUnauthorized error = &exception{"wrong user or password", "Unauthorized", nil}
 
@@ -96,30 +99,32 @@ var (
 	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", []string{"lightning not supported"}}
 	ErrProcedureNotFound    error = &exception{"daemon has no such method", "ProcedureNotFound", []string{"procedure not found"}}
 
-	// ErrUnsupported: the daemon's family lacks what the method needs. It also
-	// matches ErrProcedureNotFound's case, and *UnsupportedError.
+	// ErrUnsupported: the currency's daemons do not support the method. An
+	// *UnsupportedError, which comes without a call, matches it, and so does the
+	// answer of a daemon that has no such method (ErrProcedureNotFound) or feature.
 	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror", "procedure not found"}}
 )
 
-// RPCError is an error that the daemon answered: the call arrived and failed.
+// RPCError is an error that the daemon answered: the call has arrived and
+// failed.
 type RPCError struct {
-	Currency string // "" in an error that no call has made
-	Method   string
+	Currency string // "" in an error that was not made by a call
+	Method   string // of the daemon: "get_request"
 	// Code is the daemon's number. The same number means different things on
 	// different daemons; compare with errors.Is instead.
 	Code int
-	// Name is the exc_name that the daemon's /spec gives to Code, "" when it
-	// has none: "RequestNotFoundError".
+	// Name is the exc_name that the daemon's /spec gives to Code, such as
+	// "RequestNotFoundError"; "" if it has none.
 	Name string
-	// Message is the daemon's raw text. It can quote what was sent, a wallet's
-	// key included: do not log it. Error redacts it.
+	// Message is the daemon's raw text. It can quote the request, including a
+	// wallet's key: do not log it. Error redacts it.
 	Message string
 
 	safe string // Message without the call's secrets
 }
 
-// Error returns the method, the name and code, and the daemon's text without
-// the call's wallet and credentials.
+// Error returns the method, the name and code of the error, and the daemon's
+// text without the call's wallet and credentials.
 func (e *RPCError) Error() string {
 	name := e.Name
 	if name == "" {
@@ -132,7 +137,8 @@ func (e *RPCError) Error() string {
 	return fmt.Sprintf("bitcart: %s: %s %d: %s", strings.TrimSpace(e.Currency+" "+e.Method), name, e.Code, text)
 }
 
-// Is reports whether the daemon's answer means target, one of the errors above.
+// Is reports whether the daemon's answer means target, which is one of the
+// errors above that daemons answer.
 func (e *RPCError) Is(target error) bool {
 	want, ok := target.(*exception)
 	if !ok {
@@ -182,14 +188,15 @@ func (e *RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // MarshalJSON encodes Error: the raw text must not reach a log.
 func (e *RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
 
-// CallError is a call that got no answer of a daemon. It matches
-// ErrConnectionFailed or ErrInvalidAnswer, ErrMaybeSent when the request may
-// have reached the daemon, and its cause (context.DeadlineExceeded,
-// syscall.ECONNREFUSED, ...).
+// CallError is a call without an answer, or with one that cannot be used. It
+// matches ErrConnectionFailed or ErrInvalidAnswer, and its cause
+// (context.DeadlineExceeded, syscall.ECONNREFUSED, ...). It matches
+// ErrMaybeSent if the request may have reached the daemon, and ErrUnauthorized
+// for HTTP status 401 or 403.
 type CallError struct {
 	Method     string
-	StatusCode int // of an HTTP answer that is not a daemon's; 0 = no answer
-	MaybeSent  bool
+	StatusCode int  // of an HTTP answer that is not a daemon's; 0 = none
+	MaybeSent  bool // the request may have reached the daemon
 	Err        error
 
 	safe string // of a call: Err's text without what was sent
@@ -210,7 +217,8 @@ func (e *CallError) Error() string {
 // Unwrap returns the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// Is matches ErrMaybeSent, and ErrConnectionFailed or ErrInvalidAnswer.
+// Is matches ErrMaybeSent and ErrUnauthorized as the fields say, and one of
+// ErrConnectionFailed and ErrInvalidAnswer.
 func (e *CallError) Is(target error) bool {
 	switch target {
 	case ErrMaybeSent:
@@ -225,12 +233,12 @@ func (e *CallError) Is(target error) bool {
 	return false
 }
 
-// ConnectError is a websocket that could not be opened. It matches
-// ErrConnectionFailed and its cause, ErrUnauthorized among them.
+// ConnectError is a websocket that could not be opened, or whose connection has
+// ended. It matches ErrConnectionFailed and its cause, such as ErrUnauthorized.
 type ConnectError struct {
 	Currency   string
 	URL        string // without credentials
-	StatusCode int    // what the upgrade was answered with; 0 = no answer
+	StatusCode int    // of the HTTP answer that refused the upgrade; 0 = none
 	Err        error
 
 	safe string // of a stream: Err's text without the wallet and the credentials
@@ -250,7 +258,8 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 // Is matches ErrConnectionFailed.
 func (e *ConnectError) Is(target error) bool { return target == ErrConnectionFailed }
 
-// OptionError is an option that is wrong, or that does not fit where it was given.
+// OptionError is an option that is wrong, or that was given where it has no
+// meaning.
 type OptionError struct {
 	Option string // "WithURL"
 	Err    error
@@ -264,7 +273,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // PayloadError is an update whose body does not fit the payload type.
 type PayloadError struct {
 	Event string
-	Field string // the member's wire name; "" = the body as a whole
+	Field string // the member's name in the update; "" = the body as a whole
 	Err   error  // ErrMissingMember for a required member that is absent or null
 }
 
@@ -278,10 +287,11 @@ func (e *PayloadError) Error() string {
 // Unwrap returns the cause; ErrMissingMember where a member is missing.
 func (e *PayloadError) Unwrap() error { return e.Err }
 
-// ErrMissingMember: a member that the payload requires is absent or null.
+// ErrMissingMember means that a required member of a payload is absent or null.
 var ErrMissingMember = errors.New("missing")
 
-// HandlerError is an error that a handler returned, or its panic.
+// HandlerError is an error that a handler returned, or its panic as a
+// *[PanicError].
 type HandlerError struct {
 	Event *Event
 	Err   error
@@ -298,10 +308,11 @@ func (e *HandlerError) Error() string {
 // Unwrap returns what the handler returned.
 func (e *HandlerError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler. Value is what user code has panicked with
-// and may be anything, a wallet's key too: do not log it.
+// PanicError is a panic of a handler. Its Value comes from the handler and may
+// be anything, even a wallet's key, and the text of the error contains it: do
+// not log either.
 type PanicError struct {
-	Value any    // what was panicked with; nil for runtime.Goexit
+	Value any    // the argument of panic; nil if the handler called runtime.Goexit
 	Stack []byte // the goroutine's stack, as debug.Stack writes it
 }
 
@@ -312,19 +323,19 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("panic: %v", e.Value)
 }
 
-// Unwrap returns the value when it is an error.
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// DrainError says that a stream ended before everything was delivered. It
-// matches ErrDrainTimeout.
+// DrainError says that a stream ended before everything was handled. It matches
+// ErrDrainTimeout.
 type DrainError struct {
-	Undelivered int // events whose handler never began
-	Retrying    int // events that waited for another attempt
-	Running     int // handlers and hooks still inside
-	Cut         int // get_updates calls that were cut off: what they brought is lost
+	Undelivered int // events whose handler was never called
+	Retrying    int // events that waited for another attempt after Retry
+	Running     int // handlers and hooks that were still running
+	Cut         int // get_updates calls that were cut off: the updates that they took are lost
 }
 
 func (e *DrainError) Error() string {
@@ -335,7 +346,7 @@ func (e *DrainError) Error() string {
 // Is matches ErrDrainTimeout.
 func (e *DrainError) Is(target error) bool { return target == ErrDrainTimeout }
 
-// GapError is a Gap in the pull form of a stream, see [Coin.Events].
+// GapError is a Gap in the iteration over [Coin.Events].
 type GapError struct{ Gap Gap }
 
 func (e *GapError) Error() string {

@@ -15,20 +15,23 @@ import (
 	"github.com/bitcart-go/bitcart/internal/wsconn"
 )
 
-// StartWebsocket hears the daemon's events over its websocket and hands them
-// to the handlers. It blocks until ctx ends and owns all its goroutines; the
-// return is the wait for them. A wallet's Coin hears its wallet and the
-// chain-wide events in one order, a Coin without wallet the chain-wide ones.
+// StartWebsocket receives the daemon's events over its websocket and delivers
+// them to the handlers. It blocks until ctx ends, and all its goroutines have
+// ended when it returns. A Coin with a wallet receives the wallet's and the
+// chain-wide events as one sequence, a Coin without a wallet only the
+// chain-wide ones. Only one stream of a Coin runs at a time; another one
+// returns ErrStreamRunning.
 //
-// A lost connection is made again, with jittered and growing pauses and
-// without an end. The error of the first attempt is returned, unless
-// WithForceConnect was given; wrong credentials (ErrUnauthorized), 404 and a
-// bad URL end the stream until the daemon was reached once.
+// A lost connection is replaced, with growing and jittered pauses; the attempts
+// never stop by themselves. Only the error of the first attempt is returned,
+// and not even that one with WithForceConnect. Wrong credentials
+// (ErrUnauthorized), HTTP status 404 and a bad URL end the stream as long as
+// the daemon has not been reached once.
 //
-// When ctx ends, the connection is closed with a handshake and what was
-// received is handed over within DrainTimeout: nil means that all of it was.
-// Otherwise handlers' contexts are cancelled, and a second later the error is a
-// *DrainError.
+// When ctx ends, the connection is closed with a handshake, and the handlers
+// have DrainTimeout to handle what was received: nil means that they have
+// handled all of it. Otherwise the handlers' contexts are cancelled, and a
+// second later the error is a *[DrainError].
 func (c *Coin) StartWebsocket(ctx context.Context, opts ...StartOption) error {
 	return c.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
 }
