@@ -59,7 +59,8 @@ var (
 )
 
 // NewClient returns a client for the account that the key belongs to. It does
-// not connect. The error is an *[OptionError], or says that the key is missing.
+// not connect. The error is an *[OptionError], or says that the key is missing
+// or malformed.
 func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	conf := &clientConfig{
 		key:      func() string { return apiKey },
