@@ -220,9 +220,9 @@ func query[T any](ctx context.Context, c *Coin, decode func(json.RawMessage) (T,
 	return decoded(decode, method, func(raw *json.RawMessage) error { return c.call(ctx, raw, method, params...) })
 }
 
-// queryBare is query for a call that names no wallet, see [Coin.ask].
+// queryBare is query for a call that names no wallet, see [Coin.callBare].
 func queryBare[T any](ctx context.Context, c *Coin, decode func(json.RawMessage) (T, error), method string, params ...any) (T, error) {
-	return decoded(decode, method, func(raw *json.RawMessage) error { return c.ask(ctx, raw, method, params...) })
+	return decoded(decode, method, func(raw *json.RawMessage) error { return c.callBare(ctx, raw, method, params...) })
 }
 
 func decoded[T any](decode func(json.RawMessage) (T, error), method string, call func(*json.RawMessage) error) (T, error) {

@@ -111,11 +111,23 @@ func (c *Coin) Call(ctx context.Context, result any, method string, params ...an
 	return c.call(ctx, result, method, params...)
 }
 
+// call is Call without the check for a stream.
 func (c *Coin) call(ctx context.Context, result any, method string, params ...any) error {
+	return c.callFor(ctx, c.param(), result, method, params)
+}
+
+// callBare is call without the wallet: the daemon would load one that is named,
+// and hold the call until it is synchronized.
+func (c *Coin) callBare(ctx context.Context, result any, method string, params ...any) error {
+	return c.callFor(ctx, nil, result, method, params)
+}
+
+// callFor names the given wallet; nil = none.
+func (c *Coin) callFor(ctx context.Context, wallet, result any, method string, params []any) error {
 	if err := checkResult(result); err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err) // before anything is sent
 	}
-	raw, err := encodeParams(params, c.param())
+	raw, err := encodeParams(params, wallet)
 	if err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err)
 	}

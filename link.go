@@ -40,7 +40,7 @@ type link struct {
 	drainO sync.Once
 	clock  *time.Timer
 
-	mu        sync.Mutex // guards what follows; taken before no other lock, held by no user code
+	mu        sync.Mutex // guards what follows; taken after hist, with no user code inside
 	watches   map[string]*watch
 	retired   map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
 	connected bool
@@ -54,10 +54,10 @@ type link struct {
 	fail    context.CancelCauseFunc
 	started time.Time
 
-	// hist guards what was seen of the daemon's sequences, and keeps a push
-	// and its note one step. Taken before queue.Set.mu.
-	hist     sync.Mutex // before link.mu
-	recovery *recovery  // of a websocket
+	// hist guards what was seen of the daemon's sequences, and makes a push and
+	// its note in the history one step. Taken before mu.
+	hist     sync.Mutex
+	recovery *recovery // of a websocket
 
 	gapsWaiting waitingGaps  // among what waits, in the pull form
 	callsCut    atomic.Int64 // get_updates calls that the drain's end cut off

@@ -24,7 +24,7 @@ func (c *Coin) BatchLoad(ctx context.Context, wallets []Wallet) error {
 	}
 	done := 0
 	for batch := range slices.Chunk(wallets, mostBatch) {
-		if err := c.ask(ctx, nil, "batch_load", Named{"wallets": batch, "background": false}); err != nil {
+		if err := c.callBare(ctx, nil, "batch_load", Named{"wallets": batch, "background": false}); err != nil {
 			return fmt.Errorf("bitcart: BatchLoad: %d of %d wallets are loaded: %w", done, len(wallets), err)
 		}
 		done += len(batch)

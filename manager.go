@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 	for symbol := range m.opts {
 		errs = append(errs, m.serve(symbol))
 	}
-	for _, symbol := range sortedKeys(wallets) {
+	for _, symbol := range slices.Sorted(maps.Keys(wallets)) {
 		if err := m.serve(symbol); err != nil {
 			errs = append(errs, err)
 			continue
@@ -77,15 +78,6 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 		return nil, err
 	}
 	return m, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // AddWallet adds a wallet. While a stream runs, the stream loads the wallet at

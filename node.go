@@ -11,22 +11,6 @@ import (
 	"github.com/bitcart-go/bitcart/internal/jsonrpc"
 )
 
-// ask makes a call that names no wallet: the daemon would load it, and hold the call until it is
-// synchronized.
-func (c *Coin) ask(ctx context.Context, result any, method string, params ...any) error {
-	encoded, err := encodeParams(params, nil)
-	if err != nil {
-		return fmt.Errorf("bitcart: %s: %w", method, err)
-	}
-	answer, err := c.d.call(orBackground(ctx), method, encoded, func() redactor {
-		return secretsOf(c.wallet, c.key, method, params)
-	})
-	if err != nil {
-		return err
-	}
-	return decodeResult(method, answer, result)
-}
-
 // Info is the state of a daemon, as its method getinfo answers it. While a daemon has lost its
 // node, everything but Version and Path is zero.
 //
@@ -195,5 +179,5 @@ func (c *Coin) RescanBlocks(ctx context.Context, start, end int64) error {
 	if end != 0 {
 		blocks = append(blocks, end)
 	}
-	return c.ask(ctx, nil, "rescan_blocks", blocks...)
+	return c.callBare(ctx, nil, "rescan_blocks", blocks...)
 }

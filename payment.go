@@ -91,7 +91,7 @@ func checkOutput(name string, out Output, decimals int) error {
 // checkPositive also refuses numbers whose plain text would fill the memory.
 func checkPositive(v decimal.Decimal) error {
 	switch {
-	case v.Exponent() > maxAmountExponent || v.Exponent() < -maxAmountExponent || v.NumDigits() > maxAmountText:
+	case tooLarge(v):
 		return errors.New("is out of range")
 	case !v.IsPositive():
 		return errors.New("is not more than zero")

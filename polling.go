@@ -325,7 +325,7 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	}
 	p.up = false
 	p.l.setConnected(false)
-	final = !p.served && p.l.first && p.permanent(err)
+	final = !p.served && p.l.first && permanent(err)
 	p.mu.Unlock()
 	if final {
 		retryIn = 0
@@ -336,11 +336,6 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	}
 	p.l.reportLoss(err, retryIn)
 	return final
-}
-
-func (p *poller) permanent(err error) bool {
-	var failed *CallError
-	return errors.Is(err, ErrUnauthorized) || errors.As(err, &failed) && failed.StatusCode == 404
 }
 
 // answered notes that the daemon is there.

@@ -143,7 +143,7 @@ func (c *Coin) GetRequest(ctx context.Context, key string) (*Request, error) {
 }
 
 // isHash: 64 hexadecimal digits, as a payment hash has; ids of requests on chain are shorter.
-func isHash(key string) bool { return viewKeyText.MatchString(key) }
+func isHash(key string) bool { return hex64.MatchString(key) }
 
 func (c *Coin) readRequest(ctx context.Context, method string, params ...any) (*Request, error) {
 	var raw json.RawMessage
@@ -257,7 +257,7 @@ func (c *Coin) SetRequestAddress(ctx context.Context, key, payer string) error {
 // checkAmount refuses what no daemon takes, and what would fill the memory when it is printed.
 func checkAmount(method string, amount decimal.Decimal) error {
 	switch {
-	case amount.Exponent() > maxAmountExponent || amount.Exponent() < -maxAmountExponent || amount.NumDigits() > maxAmountText:
+	case tooLarge(amount):
 		return fmt.Errorf("%w: %s: out of range", ErrInvalidAmount, method)
 	case amount.IsNegative():
 		return fmt.Errorf("%w: %s: negative", ErrInvalidAmount, method)

@@ -84,7 +84,7 @@ func (w Wallet) param() any {
 	return p
 }
 
-var viewKeyText = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+var hex64 = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 
 // check reports what is missing or does not fit the currency.
 func (w Wallet) check(cur *currency) error {
@@ -95,7 +95,7 @@ func (w Wallet) check(cur *currency) error {
 		return fmt.Errorf("bitcart: a %s wallet has no Contract", cur.Symbol)
 	case w.Address != "" && !cur.registered && !cur.viewKey:
 		return fmt.Errorf("bitcart: a %s wallet has no Address", cur.Symbol)
-	case cur.viewKey && w.Address == "" && viewKeyText.MatchString(w.Xpub):
+	case cur.viewKey && w.Address == "" && hex64.MatchString(w.Xpub):
 		return fmt.Errorf("%w: a %s view key goes with an Address", ErrWalletIncomplete, cur.Symbol)
 	}
 	return nil

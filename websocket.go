@@ -266,10 +266,13 @@ func (l *link) connectionError(err error) *ConnectError {
 	return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err, safe: l.d.secrets(secrets).clean(inner(err))}
 }
 
-// permanent: trying again cannot help before somebody mends the settings.
+// permanent: another attempt cannot help before somebody corrects the settings.
 func permanent(err error) bool {
-	var e *ConnectError
-	return errors.Is(err, ErrUnauthorized) || errors.As(err, &e) && e.StatusCode == http.StatusNotFound
+	var upgrade *ConnectError
+	var call *CallError
+	return errors.Is(err, ErrUnauthorized) ||
+		errors.As(err, &upgrade) && upgrade.StatusCode == http.StatusNotFound ||
+		errors.As(err, &call) && call.StatusCode == http.StatusNotFound
 }
 
 // noWallet is a filter that no wallet matches, so that a Coin without wallet
