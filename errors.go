@@ -1,11 +1,17 @@
 package bitcart
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jsonrpc"
 )
 
 // Errors of the library. Match them with errors.Is.
@@ -48,61 +54,47 @@ var (
 	ErrDrainTimeout = errors.New("bitcart: drain timed out")
 )
 
-// exception is an error that a daemon names in its /spec. A *RPCError matches
-// it by that name, and by the daemon's text where a daemon has no code for it.
-type exception struct {
-	text  string
-	name  string   // exc_name, without "Error"
-	texts []string // what daemons without a code say, in lower case
-}
-
-func (e *exception) Error() string { return "bitcart: " + e.text }
-
 // Errors that daemons answer. Their codes differ between daemons, so an
 // *[RPCError] is matched by the name that the daemon itself gives to its code
 // (protocol section 3.2), or by its text where the daemon has no code for it.
 // errors.Is(err, ErrRequestNotFound) therefore works for every currency.
 var (
-	ErrUnauthorized error = &exception{"wrong user or password", "Unauthorized", nil}
+	ErrUnauthorized error = newException("Unauthorized", "wrong user or password")
 
-	ErrWalletNotLoaded    error = &exception{"wallet is not loaded", "WalletNotLoaded", []string{"wallet not loaded", "error loading wallet"}}
-	ErrLoadingWallet      error = &exception{"wallet cannot be loaded", "LoadingWallet", nil}
-	ErrWalletExists       error = &exception{"wallet exists already", "WalletExists", []string{"remove the existing wallet first"}}
-	ErrWalletVersion      error = &exception{"wallet is of another version", "WalletVersionMismatch", []string{"too old to open this wallet"}}
-	ErrWatchOnlyWallet    error = &exception{"wallet is watch-only", "WatchOnlyWallet", []string{"watching-only wallet"}}
-	ErrNoSeed             error = &exception{"wallet has no seed", "NoSeed", []string{"has no seed words"}}
-	ErrInvalidKey         error = &exception{"key is invalid", "InvalidKeyProvided", []string{"invalid key provided", "seed or key not recognized", "address mismatch"}}
-	ErrPrivateKeyRequired error = &exception{"private key is required", "PrivateKeyRequired", []string{"the private key must be exactly"}}
-	ErrRequestNotFound    error = &exception{"payment request not found", "RequestNotFound", []string{"request not found", "invoice not found"}}
-	ErrInvoiceNotFound    error = &exception{"lightning invoice not found", "InvoiceNotFound", []string{"invoice not found"}}
-	ErrTxNotFound         error = &exception{"transaction not found", "TxNotFound", []string{
-		"transactionnotfound", "transaction not found", "no such mempool", "no such blockchain transaction", "missing transaction",
-	}}
-	ErrInvalidTxHash       error = &exception{"transaction hash is invalid", "InvalidTxHash", []string{"should be a transaction hash"}}
-	ErrAlreadyBroadcast    error = &exception{"the network has the transaction already", "", []string{"already in block chain", "already in utxo set", "txn-already-known", "txn-already-in-mempool", "already known", "dup_transaction_error"}}
-	ErrInvalidTransaction  error = &exception{"transaction is invalid", "InvalidTransaction", []string{"invalid transaction"}}
-	ErrInvalidHexString    error = &exception{"hex string is invalid", "InvalidHexString", []string{"it must be a hex string", "failed to parse hex representation", "invalid tx hash"}}
-	ErrInvalidAddress      error = &exception{"address is invalid", "InvalidAddress", []string{"invalid address", "invalid bitcoin address", "invalid cashaddr", "addresserror"}}
-	ErrNotEnoughFunds      error = &exception{"not enough funds", "NotEnoughFunds", []string{"notenoughfunds", "insufficient funds", "not enough funds"}}
-	ErrInvalidFee          error = &exception{"fee parameters are invalid", "InvalidFeeParameters", []string{"invalid mix of transaction fee params"}}
-	ErrNoMessage           error = &exception{"no message was given", "NoMessageSpecified", []string{"no message specified"}}
-	ErrInvalidContract     error = &exception{"contract address is invalid", "InvalidContractAddress", []string{"invalid contract address"}}
-	ErrNoContractFunction  error = &exception{"contract has no such function", "NoSuchContractFunction", []string{"contract abi is missing"}}
-	ErrInvalidContractArgs error = &exception{"contract arguments are invalid", "InvalidContractArguments", []string{"invalid arguments for"}}
-	ErrUnexpectedFormat    error = &exception{"format is unexpected", "UnexpectedFormat", nil}
-	ErrNoConfigKey         error = &exception{"no such configuration key", "NoConfigKey", []string{"no configvar with key"}}
-	ErrInvalidNodeID       error = &exception{"lightning node id is invalid", "InvalidNodeID", []string{"invalid node id"}}
-	ErrInvalidInvoice      error = &exception{"lightning invoice is invalid", "InvalidLightningInvoice", []string{
-		"bad bech32 checksum", "does not start with ln", "wrong lightning invoice hrp", "too short to contain signature",
-	}}
-	ErrNoPath               error = &exception{"no lightning path found", "NoPathFound", []string{"no path found"}}
-	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", []string{"lightning not supported"}}
-	ErrProcedureNotFound    error = &exception{"daemon has no such method", "ProcedureNotFound", []string{"procedure not found"}}
+	ErrWalletNotLoaded      error = newException("WalletNotLoaded", "wallet is not loaded")
+	ErrLoadingWallet        error = newException("LoadingWallet", "wallet cannot be loaded")
+	ErrWalletExists         error = newException("WalletExists", "wallet exists already")
+	ErrWalletVersion        error = newException("WalletVersionMismatch", "wallet is of another version")
+	ErrWatchOnlyWallet      error = newException("WatchOnlyWallet", "wallet is watch-only")
+	ErrNoSeed               error = newException("NoSeed", "wallet has no seed")
+	ErrInvalidKey           error = newException("InvalidKeyProvided", "key is invalid")
+	ErrPrivateKeyRequired   error = newException("PrivateKeyRequired", "private key is required")
+	ErrRequestNotFound      error = newException("RequestNotFound", "payment request not found")
+	ErrInvoiceNotFound      error = newException("InvoiceNotFound", "lightning invoice not found")
+	ErrTxNotFound           error = newException("TxNotFound", "transaction not found")
+	ErrInvalidTxHash        error = newException("InvalidTxHash", "transaction hash is invalid")
+	ErrAlreadyBroadcast     error = newException("", "the network has the transaction already")
+	ErrInvalidTransaction   error = newException("InvalidTransaction", "transaction is invalid")
+	ErrInvalidHexString     error = newException("InvalidHexString", "hex string is invalid")
+	ErrInvalidAddress       error = newException("InvalidAddress", "address is invalid")
+	ErrNotEnoughFunds       error = newException("NotEnoughFunds", "not enough funds")
+	ErrInvalidFee           error = newException("InvalidFeeParameters", "fee parameters are invalid")
+	ErrNoMessage            error = newException("NoMessageSpecified", "no message was given")
+	ErrInvalidContract      error = newException("InvalidContractAddress", "contract address is invalid")
+	ErrNoContractFunction   error = newException("NoSuchContractFunction", "contract has no such function")
+	ErrInvalidContractArgs  error = newException("InvalidContractArguments", "contract arguments are invalid")
+	ErrUnexpectedFormat     error = newException("UnexpectedFormat", "format is unexpected")
+	ErrNoConfigKey          error = newException("NoConfigKey", "no such configuration key")
+	ErrInvalidNodeID        error = newException("InvalidNodeID", "lightning node id is invalid")
+	ErrInvalidInvoice       error = newException("InvalidLightningInvoice", "lightning invoice is invalid")
+	ErrNoPath               error = newException("NoPathFound", "no lightning path found")
+	ErrLightningUnsupported error = newException("LightningUnsupported", "wallet does not support lightning")
+	ErrProcedureNotFound    error = newException("ProcedureNotFound", "daemon has no such method")
 
 	// ErrUnsupported: the currency's daemons do not support the method. An
 	// *UnsupportedError, which comes without a call, matches it, and so does the
 	// answer of a daemon that has no such method (ErrProcedureNotFound) or feature.
-	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror", "procedure not found"}}
+	ErrUnsupported error = newException("NotImplemented", "not supported by this daemon")
 )
 
 // RPCError is an error that the daemon answered: the call has arrived and
@@ -148,18 +140,7 @@ func (e *RPCError) Is(target error) bool {
 		return name == want.name || wider[name] == target
 	}
 	text := strings.ToLower(e.Message)
-	for _, t := range want.texts {
-		if strings.Contains(text, t) {
-			return true
-		}
-	}
-	return false
-}
-
-// wider are the errors that an exception matches beside its own.
-var wider = map[string]error{
-	"ProcedureNotFound": ErrUnsupported,
-	"InvoiceNotFound":   ErrRequestNotFound, // GetRequest reads invoices too
+	return slices.ContainsFunc(exceptionTexts[want], func(t string) bool { return strings.Contains(text, t) })
 }
 
 // name is the exception's name without "Error". Two codes mean the same on all
@@ -231,6 +212,22 @@ func (e *CallError) Is(target error) bool {
 		return !e.invalidAnswer()
 	}
 	return false
+}
+
+// invalidAnswer: something answered, but it was no daemon, or could not be read.
+func (e *CallError) invalidAnswer() bool {
+	if errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) ||
+		errors.As(e.Err, new(*decodeError)) {
+		return true
+	}
+	return e.StatusCode != 0 && !broken(e.Err)
+}
+
+// broken: the connection ended, or its time, while the answer was read.
+func broken(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
 // ConnectError is a websocket that could not be opened, or whose connection has
@@ -339,8 +336,8 @@ type DrainError struct {
 }
 
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, %d handlers running, %d calls cut off",
-		e.Undelivered, e.Retrying, e.Running, e.Cut)
+	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, "+
+		"%d handlers running, %d calls cut off", e.Undelivered, e.Retrying, e.Running, e.Cut)
 }
 
 // Is matches ErrDrainTimeout.
