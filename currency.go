@@ -154,7 +154,9 @@ func RegisterCurrency(c Currency) error {
 	if currencies.bySymbol[c.Symbol] != nil {
 		return fmt.Errorf("bitcart: RegisterCurrency: %s is known already", c.Symbol)
 	}
-	currencies.bySymbol[c.Symbol] = &currency{Currency: c, dialect: d, tokens: c.Family != FamilyElectrum, registered: true}
+	currencies.bySymbol[c.Symbol] = &currency{
+		Currency: c, dialect: d, tokens: c.Family != FamilyElectrum, registered: true,
+	}
 	return nil
 }
 

@@ -81,7 +81,8 @@ func requiredAmount(raw json.RawMessage) (decimal.Decimal, error) {
 // the BCH daemon prints fees with the token's decimals.
 func (c *Coin) feesAreCoins(method string) error {
 	if c.d.cur.Family == FamilyElectronCash && c.wallet.Contract != "" {
-		return fmt.Errorf("bitcart: %s: the daemon counts the fees of a token wallet in tokens: use a Coin of the coin's own wallet", method)
+		return fmt.Errorf("bitcart: %s: the daemon counts the fees of a token wallet in tokens: "+
+			"use a Coin of the coin's own wallet", method)
 	}
 	return nil
 }

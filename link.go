@@ -106,15 +106,17 @@ type watch struct {
 	droppedAt time.Time     // when its lane overflowed
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
-	episode     uint32             // counts what may have interrupted its events
-	gapIn       uint32             // the episode whose gap was reported
-	connect     uint32             // counts the connects
-	unreadIn    uint32             // the connect after which its queue may have been emptied for nothing, begun late, or lost something; 0 = none
-	missing     time.Time          // since when updates may be missing in this episode
-	turn        uint32             // counts when its lane was held or opened
-	begun       uint32             // the turn with which the pass began
-	awaited     replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
-	drained     *drained           // what its queue has told and its history has not; nil = nothing
+	episode     uint32 // counts what may have interrupted its events
+	gapIn       uint32 // the episode whose gap was reported
+	connect     uint32 // counts the connects
+	// The connect after which its queue may have been emptied for nothing, begun
+	// late, or lost something; 0 = none.
+	unreadIn uint32
+	missing  time.Time          // since when updates may be missing in this episode
+	turn     uint32             // counts when its lane was held or opened
+	begun    uint32             // the turn with which the pass began
+	awaited  replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
+	drained  *drained           // what its queue has told and its history has not; nil = nothing
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {

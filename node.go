@@ -45,7 +45,8 @@ func (i Info) String() string {
 	case i.Connected:
 		state = "synchronizing"
 	}
-	return fmt.Sprintf("version %s: %s, block %d of %d, %d wallets", i.Version, state, i.BlockchainHeight, i.ServerHeight, i.TotalWallets)
+	return fmt.Sprintf("version %s: %s, block %d of %d, %d wallets",
+		i.Version, state, i.BlockchainHeight, i.ServerHeight, i.TotalWallets)
 }
 
 // GoString is String.

@@ -85,7 +85,7 @@ type RequestStatus int
 const (
 	StatusUnpaid       RequestStatus = 0 // less than the amount was paid, or nothing
 	StatusExpired      RequestStatus = 1 // unpaid and past its expiry
-	StatusUnknown      RequestStatus = 2 // the daemon says "unknown", or something the library does not know: see StatusStr
+	StatusUnknown      RequestStatus = 2 // the daemon says so, or the library does not know its status: see StatusStr
 	StatusPaid         RequestStatus = 3 // on chain: at least one confirmation; lightning: settled
 	StatusInFlight     RequestStatus = 4 // outgoing lightning
 	StatusFailed       RequestStatus = 5 // outgoing lightning

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"slices"
 
 	"github.com/shopspring/decimal"
 )
@@ -33,7 +35,8 @@ func (c *Coin) newPayment(name string, outputs []Output, opts []PayOption) (*pay
 		return nil, err
 	}
 	if c.wallet.Contract != "" {
-		return nil, fmt.Errorf("bitcart: %s: the wallet is of a token and the daemon would pay coins from it: use Transfer", name)
+		return nil, fmt.Errorf("bitcart: %s: the wallet is of a token and the daemon would pay coins from it: "+
+			"use Transfer", name)
 	}
 	o, err := readPayOptions(opts)
 	if err != nil {
@@ -137,7 +140,12 @@ func (p *payment) sign(ctx context.Context, fees Named) (signedTx, error) {
 	if p.c.keepsCoins() {
 		named["addtransaction"] = false
 	}
-	return query(ctx, p.c, decodeSigned, p.method, append(p.args[:len(p.args):len(p.args)], named)...)
+	return query(ctx, p.c, decodeSigned, p.method, p.with(named)...)
+}
+
+// with returns the call's arguments with named ones behind them.
+func (p *payment) with(named Named) []any {
+	return append(slices.Clone(p.args), named)
 }
 
 // runByFeeFunc signs a draft to learn the size (protocol section 9.10). The
@@ -203,7 +211,9 @@ func (p *payment) askFee(size int, defaultFee decimal.Decimal) (decimal.Decimal,
 
 // payInTurn signs a transaction and broadcasts it, while no other payment of
 // the wallet does. Errors of signing are not maybe sent: no money has moved.
-func (c *Coin) payInTurn(ctx context.Context, sign func(context.Context) (signedTx, error), withoutBroadcast bool) (*Payout, error) {
+func (c *Coin) payInTurn(
+	ctx context.Context, sign func(context.Context) (signedTx, error), withoutBroadcast bool,
+) (*Payout, error) {
 	lane, leave := paying.join(c)
 	defer leave()
 	if err := lane.take(ctx); err != nil {
@@ -320,7 +330,8 @@ var errNoSize = errors.New("not a size")
 
 func decodeSize(raw json.RawMessage) (int, error) {
 	v, err := parseAmount(raw)
-	if err != nil || !v.Decimal.IsInteger() || !v.Decimal.IsPositive() || v.Decimal.GreaterThan(decimal.NewFromInt(1<<31-1)) {
+	if err != nil || !v.Decimal.IsInteger() || !v.Decimal.IsPositive() ||
+		v.Decimal.GreaterThan(decimal.NewFromInt(math.MaxInt32)) {
 		return 0, errNoSize
 	}
 	return int(v.Decimal.IntPart()), nil

@@ -54,7 +54,9 @@ func polling(interval time.Duration) transport {
 		defer end(nil)
 		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
 		defer stop()
-		p := &poller{l: l, ctx: ctx, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started}
+		p := &poller{
+			l: l, ctx: ctx, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started,
+		}
 		return p.run(ctx)
 	}
 }
@@ -72,7 +74,9 @@ type poller struct {
 	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
 
-	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
+	// mu guards what follows. An answer's items are pushed under it, so that
+	// chain-wide ones keep their order.
+	mu       sync.Mutex
 	chain    replay.Chain
 	queueCap int  // what the daemon's queue holds, as far as is known
 	up       bool // the last call was answered

@@ -20,7 +20,9 @@ func (c *Coin) Events(ctx context.Context, opts ...StartOption) iter.Seq2[*Event
 	return pullEvents(ctx, opts, c.runStream)
 }
 
-func pullEvents(ctx context.Context, opts []StartOption, run func(context.Context, *stream) error) iter.Seq2[*Event, error] {
+func pullEvents(
+	ctx context.Context, opts []StartOption, run func(context.Context, *stream) error,
+) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		ctx, cancel := context.WithCancel(orBackground(ctx))
 		p := &puller{parcels: make(chan parcel), taken: make(chan struct{}), left: make(chan struct{})}

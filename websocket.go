@@ -304,7 +304,10 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 		info.Downtime = time.Since(w.downAt)
 		l.d.n.add(reconnects)
 	}
-	p := &pass{conn: conn, info: info, read: make(chan struct{}), witnessed: make(chan struct{}), first: !w.served, since: w.lastLife}
+	p := &pass{
+		conn: conn, info: info, read: make(chan struct{}), witnessed: make(chan struct{}),
+		first: !w.served, since: w.lastLife,
+	}
 	if p.first {
 		p.since = l.started
 	}
