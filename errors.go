@@ -183,6 +183,8 @@ type CallError struct {
 	safe string // of a call: Err's text without what was sent
 }
 
+// Error returns the method and the cause, without keys and credentials, and
+// says whether the request may have arrived.
 func (e *CallError) Error() string {
 	text := e.safe
 	if text == "" {
@@ -241,6 +243,8 @@ type ConnectError struct {
 	safe string // of a stream: Err's text without the wallet and the credentials
 }
 
+// Error returns the currency, the URL and the cause, without keys and
+// credentials.
 func (e *ConnectError) Error() string {
 	text := e.safe
 	if text == "" {
@@ -262,6 +266,7 @@ type OptionError struct {
 	Err    error
 }
 
+// Error returns the option's name and what is wrong with it, without its value.
 func (e *OptionError) Error() string { return "bitcart: " + e.Option + ": " + inner(e.Err) }
 
 // Unwrap returns the cause.
@@ -274,6 +279,7 @@ type PayloadError struct {
 	Err   error  // ErrMissingMember for a required member that is absent or null
 }
 
+// Error returns the event, the member and what is wrong with it.
 func (e *PayloadError) Error() string {
 	if e.Field == "" {
 		return fmt.Sprintf("bitcart: %s: %s", e.Event, e.Err)
@@ -294,6 +300,7 @@ type HandlerError struct {
 	Err   error
 }
 
+// Error returns the event's name and the text of Err.
 func (e *HandlerError) Error() string {
 	name := "an event"
 	if e.Event != nil {
@@ -313,6 +320,7 @@ type PanicError struct {
 	Stack []byte // the goroutine's stack, as debug.Stack writes it
 }
 
+// Error returns the text of Value: do not log it.
 func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "runtime.Goexit was called"
@@ -335,6 +343,7 @@ type DrainError struct {
 	Cut         int // get_updates calls that were cut off: the updates that they took are lost
 }
 
+// Error returns the four numbers.
 func (e *DrainError) Error() string {
 	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, "+
 		"%d handlers running, %d calls cut off", e.Undelivered, e.Retrying, e.Running, e.Cut)
@@ -346,6 +355,8 @@ func (e *DrainError) Is(target error) bool { return target == ErrDrainTimeout }
 // GapError is a Gap in the iteration over [Coin.Events].
 type GapError struct{ Gap Gap }
 
+// Error returns the currency, a short hash of the wallet, the time and the
+// reason.
 func (e *GapError) Error() string {
 	scope := "every wallet"
 	if e.Gap.Coin != nil {

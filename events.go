@@ -41,6 +41,7 @@ const (
 
 var sourceNames = [...]string{"custom", "websocket", "poll", "recovered", "webhook", "stream"}
 
+// String returns the source in a word, such as "websocket".
 func (s Source) String() string {
 	if int(s) < len(sourceNames) {
 		return sourceNames[s]

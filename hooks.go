@@ -11,7 +11,7 @@ import (
 	"github.com/bitcart-go/bitcart/internal/queue"
 )
 
-// Hooks are functions that are told about streams. nil fields are skipped.
+// Hooks are functions that a stream calls. nil fields are skipped.
 //
 // The hooks of one daemon run one at a time, in order, on a goroutine of their
 // own. They may block and make calls without delaying an event, but a hook must
@@ -94,6 +94,7 @@ const (
 
 var gapReasons = [...]string{"continuity is not proven", "start", "the daemon was restarted", "overflow"}
 
+// String returns the reason in words, such as "the daemon was restarted".
 func (r GapReason) String() string {
 	if int(r) < len(gapReasons) {
 		return gapReasons[r]

@@ -263,8 +263,8 @@ func WithLogger(l *slog.Logger) Option {
 	}}
 }
 
-// WithHooks sets the functions that are told about streams. Inside WithCurrency it replaces all
-// hooks of the manager.
+// WithHooks sets the functions that streams call. Inside WithCurrency it replaces all hooks of the
+// manager.
 func WithHooks(h Hooks) Option {
 	return option{"WithHooks", anywhere, func(s *settings) error {
 		s.hooks = h

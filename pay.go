@@ -56,6 +56,7 @@ type BroadcastError struct {
 	Err   error  // why it is not known to be broadcast
 }
 
+// Error returns the cause, and length and hash of RawTx in its place.
 func (e *BroadcastError) Error() string {
 	return fmt.Sprintf("bitcart: the transaction is signed, but not known to be broadcast (%d characters, SHA-256 %.4x): %s",
 		len(e.RawTx), sha256.Sum256([]byte(e.RawTx)), inner(e.Err))

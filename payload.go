@@ -98,6 +98,7 @@ const (
 var statusNames = [...]string{"unpaid", "expired", "unknown", "paid", "in flight", "failed", "routing",
 	"unconfirmed", "broadcasting", "broadcast"}
 
+// String returns the status in words, such as "unpaid" or "in flight".
 func (s RequestStatus) String() string {
 	if s >= 0 && int(s) < len(statusNames) {
 		return statusNames[s]

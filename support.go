@@ -49,6 +49,7 @@ type UnsupportedError struct {
 	Currency string // "ETH"
 }
 
+// Error returns the method and the currency.
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("bitcart: %s: daemons of %s do not support it", e.Method, e.Currency)
 }

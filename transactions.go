@@ -130,6 +130,7 @@ type IncompleteError struct {
 	Err     error  // why it failed
 }
 
+// Error returns how many transactions are missing, and the cause.
 func (e *IncompleteError) Error() string {
 	text := fmt.Sprintf("bitcart: %d of %d transactions were not read", e.Missing, e.Total)
 	if e.Hash != "" {

@@ -129,6 +129,7 @@ type CallError struct {
 	safe string // Err's text without the call's secrets
 }
 
+// Error returns the method and what is known of the cause, without secrets.
 func (e *CallError) Error() string {
 	text := e.safe
 	if text == "" {

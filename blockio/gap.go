@@ -33,6 +33,7 @@ const (
 
 var gapReasons = [...]string{"reconnect", "overflow"}
 
+// String returns the reason in a word, such as "reconnect".
 func (r GapReason) String() string {
 	if int(r) < len(gapReasons) {
 		return gapReasons[r]

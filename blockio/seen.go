@@ -53,6 +53,7 @@ const (
 
 var stateNames = map[State]string{Fresh: "fresh", InFlight: "in flight", Done: "done"}
 
+// String returns the state in words.
 func (s State) String() string {
 	if name, ok := stateNames[s]; ok {
 		return name

@@ -75,6 +75,7 @@ type SubscriptionError struct {
 	Message      string // the service's text, or why it was not sent
 }
 
+// Error returns the subscription and the message.
 func (e *SubscriptionError) Error() string {
 	return fmt.Sprintf("blockio: subscription %q refused: %q", e.Subscription.String(), e.Message)
 }

@@ -24,6 +24,7 @@ const (
 
 var proofNames = [...]string{"unverified", "source only", "signed", "confirmed"}
 
+// String returns the level in words, such as "source only".
 func (p Proof) String() string {
 	if int(p) < len(proofNames) {
 		return proofNames[p]
