@@ -35,20 +35,20 @@ type link struct {
 	hooks *hookRunner
 	chain *watch
 
-	work   context.Context // of handlers, hooks and get_updates: cancelled when the drain's time is over
-	cut    context.CancelFunc
-	drainO sync.Once
-	clock  *time.Timer
+	work       context.Context // of handlers, hooks and get_updates: cancelled when the drain's time is over
+	cut        context.CancelFunc
+	drainOnce  sync.Once
+	drainTimer *time.Timer
 
-	mu        sync.Mutex // guards what follows; taken after hist, with no user code inside
-	watches   map[string]*watch
-	retired   map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
-	connected bool
-	pass      bool // wallets are being made ready
-	since     time.Time
-	lastFrame func() time.Time
-	poller    *poller // nil for a websocket
-	armed     int
+	mu         sync.Mutex // guards what follows; taken after hist, with no user code inside
+	watches    map[string]*watch
+	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
+	connected  bool
+	recovering bool // some wallets have not been tried since the connect
+	since      time.Time
+	lastFrame  func() time.Time
+	poller     *poller // nil for a websocket
+	armed      int
 
 	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
 	fail    context.CancelCauseFunc
@@ -374,7 +374,7 @@ func (l *link) addTo(s *Stats) {
 	s.QueuedBytes, s.Running = int(load.Bytes), load.Running
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.Connected, s.Recovering, s.Since = l.connected, l.pass, l.since
+	s.Connected, s.Recovering, s.Since = l.connected, l.recovering, l.since
 	s.Armed, s.Unarmed = l.armed, len(l.watches)-l.armed
 	if l.lastFrame != nil {
 		s.LastFrame = l.lastFrame()

@@ -317,7 +317,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 
 	l.setConnected(true)
 	l.mu.Lock()
-	l.pass, l.lastFrame = true, conn.LastFrame
+	l.recovering, l.lastFrame = true, conn.LastFrame
 	p.epoch = l.epoch.Load()
 	watches := make([]*watch, 0, len(l.watches))
 	for _, watched := range l.watches {
@@ -336,7 +336,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 func (l *link) disconnected(p *pass) {
 	l.recovery.end(p)
 	l.mu.Lock()
-	l.pass = false
+	l.recovering = false
 	l.mu.Unlock()
 	l.setConnected(false)
 }
