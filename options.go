@@ -374,8 +374,8 @@ type StreamConfig struct {
 	// PongTimeout is how long the answer to a ping may take before the
 	// connection counts as dead. 0 = 10 s.
 	PongTimeout time.Duration
-	// BackoffMin is the first pause before another attempt to connect, to load a
-	// wallet, to read its queue, or to deliver an event after Retry. Pauses
+	// BackoffMin is the first pause before another attempt to connect, to poll, to
+	// load a wallet, to read its queue, or to deliver an event after Retry. Pauses
 	// double, are jittered by up to a half, and never exceed BackoffMax.
 	// 0 = 500 ms and 30 s.
 	BackoffMin, BackoffMax time.Duration
