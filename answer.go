@@ -215,17 +215,20 @@ func decodeFlag(raw json.RawMessage) (bool, error) {
 	return false, errNotBool
 }
 
+// decoder reads what a method answers.
+type decoder[T any] func(json.RawMessage) (T, error)
+
 // query makes a call and decodes its answer.
-func query[T any](ctx context.Context, c *Coin, decode func(json.RawMessage) (T, error), method string, params ...any) (T, error) {
+func query[T any](ctx context.Context, c *Coin, decode decoder[T], method string, params ...any) (T, error) {
 	return decoded(decode, method, func(raw *json.RawMessage) error { return c.call(ctx, raw, method, params...) })
 }
 
-// queryBare is query for a call that names no wallet, see [Coin.ask].
-func queryBare[T any](ctx context.Context, c *Coin, decode func(json.RawMessage) (T, error), method string, params ...any) (T, error) {
-	return decoded(decode, method, func(raw *json.RawMessage) error { return c.ask(ctx, raw, method, params...) })
+// queryBare is query for a call that names no wallet, see [Coin.callBare].
+func queryBare[T any](ctx context.Context, c *Coin, decode decoder[T], method string, params ...any) (T, error) {
+	return decoded(decode, method, func(raw *json.RawMessage) error { return c.callBare(ctx, raw, method, params...) })
 }
 
-func decoded[T any](decode func(json.RawMessage) (T, error), method string, call func(*json.RawMessage) error) (T, error) {
+func decoded[T any](decode decoder[T], method string, call func(*json.RawMessage) error) (T, error) {
 	var none T
 	var raw json.RawMessage
 	if err := call(&raw); err != nil {

@@ -209,10 +209,11 @@ func (l *link) isArmed(w *watch) bool {
 	return epoch != 0 && epoch == l.epoch.Load()
 }
 
-// WaitArmed returns nil once a running stream watches the wallet: from then on
-// its events arrive, so call it before you show an address to a payer. It
-// waits for a stream to be started, and over reconnects, until ctx ends; then
-// it returns ctx's error. Without a wallet it is ErrWalletRequired.
+// WaitArmed waits until a running stream watches the wallet, and returns nil.
+// Events arrive from then on, so call it before you show an address to a payer.
+// It also waits for a stream to be started and for reconnects. When ctx ends
+// first it returns ctx's error. Without a wallet the error is
+// ErrWalletRequired.
 func (c *Coin) WaitArmed(ctx context.Context) error {
 	if err := c.ready(); err != nil {
 		return err

@@ -12,14 +12,15 @@ import (
 	"sync/atomic"
 )
 
-// Coin is one wallet, or no wallet, on one daemon. It is safe for concurrent
-// use and holds nothing that has to be closed.
+// Coin is one wallet, or no wallet, on one daemon. Make one with [NewCoin], or
+// get one from an [APIManager]. It is safe for concurrent use and needs no
+// closing.
 //
-// NewCoin makes Coins, and an APIManager. The calls and streams of a nil or zero
-// Coin are ErrNoDaemon, and what it is asked about itself is zero.
+// The calls and streams of a nil or zero Coin are ErrNoDaemon, and what it is
+// asked about itself is zero.
 //
-// A Coin prints as its currency and a short hash of its wallet: the wallet's
-// key may be a seed.
+// A Coin prints as its currency and a short hash of its wallet, because the
+// wallet's key may be a seed.
 type Coin struct {
 	key     string
 	d       *daemon
@@ -33,10 +34,14 @@ type Coin struct {
 	_       [16]byte               // to whole cache lines: there may be very many Coins
 }
 
-// NewCoin makes a Coin of a currency that is known or registered, in upper or
-// lower case. It does not connect: a daemon that is away shows with the first
-// call. The errors are ErrUnsupportedCurrency, ErrWalletIncomplete and
-// *OptionError; WithAllWallets and WithCurrency do not fit.
+// NewCoin returns a Coin for a currency that the library knows or that was
+// registered by [RegisterCurrency]; currency is its symbol in upper or lower
+// case. It does not connect: that a daemon is away shows only with the first
+// call.
+//
+// The error is ErrUnsupportedCurrency, ErrWalletIncomplete, an *[OptionError],
+// or says that the wallet does not fit the currency. WithAllWallets and
+// WithCurrency are for managers and are errors here.
 func NewCoin(currency string, opts ...Option) (*Coin, error) {
 	cur, err := lookupCurrency(currency)
 	if err != nil {
@@ -72,14 +77,6 @@ func newCoin(d *daemon, w Wallet, m *APIManager) *Coin {
 	return c
 }
 
-// Currency returns the symbol: "BTC".
-func (c *Coin) Currency() string {
-	if c.ready() != nil {
-		return ""
-	}
-	return c.d.cur.Symbol
-}
-
 // ready: it is no nil or zero Coin, which has no daemon.
 func (c *Coin) ready() error {
 	if c == nil || c.d == nil {
@@ -88,7 +85,15 @@ func (c *Coin) ready() error {
 	return nil
 }
 
-// Wallet returns the wallet, the zero Wallet for a Coin without one.
+// Currency returns the currency's symbol in upper case: "BTC".
+func (c *Coin) Currency() string {
+	if c.ready() != nil {
+		return ""
+	}
+	return c.d.cur.Symbol
+}
+
+// Wallet returns the wallet, or the zero Wallet for a Coin without one.
 func (c *Coin) Wallet() Wallet {
 	if c == nil {
 		return Wallet{}
@@ -96,9 +101,9 @@ func (c *Coin) Wallet() Wallet {
 	return c.wallet
 }
 
-// WalletKey returns the wallet's name in the daemon's events: the xpub, with
-// "_" and the contract behind it for a token wallet. "" without wallet. It may
-// be a seed: do not log it.
+// WalletKey returns the name of the wallet in the daemon's events: the xpub,
+// followed by "_" and the contract for a token wallet (protocol section 5). It
+// is "" without a wallet. It may be a seed: do not log it.
 func (c *Coin) WalletKey() string {
 	if c == nil {
 		return ""
@@ -115,22 +120,23 @@ func (c *Coin) URL() string {
 }
 
 // Call sends one JSON-RPC request and decodes the answer into result, which is
-// a pointer, or nil when the answer does not matter; into an any, numbers come
-// as json.Number. params are the positional arguments; a last [Named] adds
-// named ones. The Coin's wallet goes along as "xpub", and naming a wallet makes
-// the daemon load and watch it.
+// a pointer, or nil if the answer does not matter. In a result of type any,
+// numbers become json.Number. params are the positional arguments; a last
+// argument of type [Named] adds named ones. The Coin's wallet is added as
+// "xpub", and a call that names a wallet makes the daemon load and watch it.
 //
-// Give money as decimal.Decimal, *big.Int or text, by itself or in lists and maps:
-// it goes out as text, since the daemon reads a JSON number as a float. An amount
-// with an exponent beyond 1000 is ErrInvalidAmount. ctx bounds the whole call;
-// without a deadline 5 minutes do. A call that is cut off may go on in the daemon.
+// Pass money as decimal.Decimal, *big.Int or text, by itself or in lists and
+// maps: it goes out as text, because the daemon reads a JSON number as a float.
+// An amount with an exponent beyond 1000 is ErrInvalidAmount. ctx bounds the
+// whole call; without a deadline a call ends after 5 minutes. The daemon may go
+// on with a call that was cut off.
 //
-// The error is a *RPCError when the daemon answered one and a *CallError when
-// it did not answer, or its answer cannot be decoded into result. Arguments or a
-// result that cannot be used, and get_updates beside a stream (ErrStreamRunning),
-// are errors before anything is sent. The library never repeats a call;
+// The error is an *[RPCError] if the daemon answered one, and a *[CallError] if
+// there was no answer or it cannot be decoded into result. Unusable arguments
+// or results, and get_updates while a stream runs (ErrStreamRunning), are
+// errors before anything is sent. The library never repeats a call;
 // errors.Is(err, ErrMaybeSent) says whether the request may have reached the
-// daemon, so that what it asked for may have happened.
+// daemon and had its effect.
 func (c *Coin) Call(ctx context.Context, result any, method string, params ...any) error {
 	if c != nil && method == "get_updates" && c.streaming() {
 		return fmt.Errorf("%w: it reads get_updates", ErrStreamRunning)
@@ -138,14 +144,29 @@ func (c *Coin) Call(ctx context.Context, result any, method string, params ...an
 	return c.call(ctx, result, method, params...)
 }
 
+// call is Call without the check for a stream.
 func (c *Coin) call(ctx context.Context, result any, method string, params ...any) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
+	return c.callFor(ctx, c.param(), result, method, params)
+}
+
+// callBare is call without the wallet: the daemon would load one that is named,
+// and hold the call until it is synchronized.
+func (c *Coin) callBare(ctx context.Context, result any, method string, params ...any) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	return c.callFor(ctx, nil, result, method, params)
+}
+
+// callFor names the given wallet; nil = none.
+func (c *Coin) callFor(ctx context.Context, wallet, result any, method string, params []any) error {
 	if err := checkResult(result); err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err) // before anything is sent
 	}
-	raw, err := encodeParams(params, c.param())
+	raw, err := encodeParams(params, wallet)
 	if err != nil {
 		return fmt.Errorf("bitcart: %s: %w", method, err)
 	}
@@ -216,29 +237,34 @@ func withoutAnswer(err error) string {
 	return "the answer is not of the expected type: its own decoding has failed"
 }
 
-// On registers the handler of one event; registering again replaces it, and
-// nil removes it. It may be called at any time, from handlers too, and takes
-// effect with the next event. For a managed Coin it wins over the manager's
-// handler, for this wallet's events; chain-wide events run the manager's.
+// On registers the handler of one event. Registering again replaces the
+// handler, and a nil handler removes it. On may be called at any time, also by
+// handlers, and takes effect with the next event. On a managed Coin it takes
+// precedence over the manager's handler for the events of this wallet;
+// chain-wide events always run the manager's.
 func (c *Coin) On(event string, h Handler) { c.AddEventHandler([]string{event}, h) }
 
-// AddEventHandler registers one handler for several events, otherwise as On.
+// AddEventHandler registers one handler for several events; otherwise it is the
+// same as On.
 func (c *Coin) AddEventHandler(events []string, h Handler) {
 	if c != nil {
 		c.disp.AddEventHandler(events, h)
 	}
 }
 
-// Handles reports whether the event has a handler, the manager's included.
+// Handles reports whether the event has a handler, here or on the Coin's
+// manager.
 func (c *Coin) Handles(event string) bool { return c != nil && c.disp.Handles(event) }
 
-// ProcessUpdates hands updates to their handlers, in order, on the caller's
-// goroutine and with the caller's ctx, whatever source they come from. Garbage
-// is skipped and an event without a handler is ignored, both logged and
-// counted. Every other update is tried, and the errors of handlers, with
-// panics and Retry among them, come back joined, each as a *HandlerError; the
-// library does not repeat anything here. When ctx ends, the rest is not handed
-// over and ctx's error is among the errors.
+// ProcessUpdates delivers updates from any source to their handlers, in order,
+// on the caller's goroutine and with the caller's ctx. An update that is
+// garbage is skipped and an event without a handler is ignored; both are logged
+// and counted in Stats.
+//
+// A handler's failure does not stop the rest. The errors of all handlers,
+// panics and Retry included, are returned joined, each as a *[HandlerError];
+// nothing is retried here, see [RetryAfter]. When ctx ends, the remaining
+// updates are not delivered, and ctx's error is among the errors.
 func (c *Coin) ProcessUpdates(ctx context.Context, updates []Update) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -246,9 +272,9 @@ func (c *Coin) ProcessUpdates(ctx context.Context, updates []Update) error {
 	return c.disp.ProcessUpdates(ctx, updates)
 }
 
-// CloseIdleConnections closes the connections that no call uses now, as the
-// method of http.Client does. Nothing has to call it: they end by themselves
-// within a minute, and with a stream.
+// CloseIdleConnections closes the connections that no call is using, like the
+// method of http.Client. Calling it is optional: idle connections close by
+// themselves within a minute, and when a stream ends.
 func (c *Coin) CloseIdleConnections() {
 	if c.ready() == nil {
 		c.d.closeIdle()

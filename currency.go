@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// Family says which kind of daemon serves a currency: what its methods, their
-// parameters and its answers look like.
+// Family is the kind of daemon that serves a currency. It decides the daemon's
+// methods, their parameters and the form of its answers (protocol sections 4
+// and 9).
 type Family string
 
 // The families of daemons.
@@ -20,19 +21,20 @@ const (
 
 // Currency describes a coin to the library; see [RegisterCurrency].
 type Currency struct {
-	// Symbol is the daemon's name in upper case, as it stands in the
-	// currency member of its frames: "BTC".
+	// Symbol is the coin's name in upper case, as the daemon writes it in the
+	// member "currency" of its frames: "BTC".
 	Symbol string
 	// Port is the daemon's default port. 0 = none: WithURL is needed.
-	Port   int
+	Port int
+	// Family is the kind of the coin's daemon.
 	Family Family
 	// Decimals is how many decimal places the coin has: 8 for BTC.
 	Decimals int
 	// UnitKey is the member of a payment request that holds the amount in the
 	// smallest unit: "amount_sat".
 	UnitKey string
-	// Events are the names of the events that the daemon sends. nil = the
-	// family's. Handlers may be registered for other names as well.
+	// Events are the names of the events that the daemon sends. nil = those of
+	// the family. They are informative: handlers may be registered for any name.
 	Events []string
 }
 
@@ -125,11 +127,11 @@ func knownCurrencies() map[string]*currency {
 	return known
 }
 
-// RegisterCurrency adds a coin that the library does not know, for every Coin
-// and APIManager that is made afterwards. A symbol that is known already, an
-// unknown family, or a port, a symbol or a number of decimals out of range is
-// an error. Wallets of a registered account or Electron Cash currency may have
-// a contract.
+// RegisterCurrency adds a coin that the library does not know. It applies to
+// every Coin and APIManager made afterwards, and cannot be undone. A symbol
+// that is known already, an unknown family, and a port, symbol or number of
+// decimals out of range are errors. Wallets of a registered account or Electron
+// Cash currency may have a contract.
 func RegisterCurrency(c Currency) error {
 	c.Symbol = strings.ToUpper(c.Symbol)
 	d := dialects[c.Family]
@@ -152,7 +154,9 @@ func RegisterCurrency(c Currency) error {
 	if currencies.bySymbol[c.Symbol] != nil {
 		return fmt.Errorf("bitcart: RegisterCurrency: %s is known already", c.Symbol)
 	}
-	currencies.bySymbol[c.Symbol] = &currency{Currency: c, dialect: d, tokens: c.Family != FamilyElectrum, registered: true}
+	currencies.bySymbol[c.Symbol] = &currency{
+		Currency: c, dialect: d, tokens: c.Family != FamilyElectrum, registered: true,
+	}
 	return nil
 }
 

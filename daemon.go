@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -79,8 +77,10 @@ func newDaemon(cur *currency, s settings) (*daemon, error) {
 // alone is the same daemon with counters of its own, for a Coin that streams
 // apart from its manager.
 func (d *daemon) alone() *daemon {
-	return &daemon{cur: d.cur, url: d.url, user: d.user, pass: d.pass, transport: d.transport,
-		ownsIdle: d.ownsIdle, rpc: d.rpc, log: d.log, hooks: d.hooks, stream: d.stream, allWallets: d.allWallets, patience: d.patience}
+	return &daemon{
+		cur: d.cur, url: d.url, user: d.user, pass: d.pass, transport: d.transport, ownsIdle: d.ownsIdle,
+		rpc: d.rpc, log: d.log, hooks: d.hooks, stream: d.stream, allWallets: d.allWallets, patience: d.patience,
+	}
 }
 
 // makeTransport returns the transport of RPC and websocket, and whether it is
@@ -190,19 +190,4 @@ func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, 
 		Currency: d.cur.Symbol, Method: method, Code: e.Code, Name: d.rpc.ErrorName(ctx, e.Code), Message: e.Message,
 		safe: d.secrets(secrets).clean(e.Message),
 	}
-}
-
-// invalidAnswer: something answered, but it was no daemon, or could not be read.
-func (e *CallError) invalidAnswer() bool {
-	if errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) || errors.As(e.Err, new(*decodeError)) {
-		return true
-	}
-	return e.StatusCode != 0 && !broken(e.Err)
-}
-
-// broken: the connection ended, or its time, while the answer was read.
-func broken(err error) bool {
-	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }

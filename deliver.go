@@ -201,7 +201,7 @@ func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
 
 // beginDrain starts the time within which everything has to be delivered.
 func (l *link) beginDrain() {
-	l.drainO.Do(func() { l.clock = time.AfterFunc(l.cfg.DrainTimeout, l.cut) })
+	l.drainOnce.Do(func() { l.drainTimer = time.AfterFunc(l.cfg.DrainTimeout, l.cut) })
 }
 
 // grace is how long handlers have to return after their ctx was cancelled.
@@ -211,7 +211,7 @@ const grace = time.Second
 // over it cancels what runs and reports what is left.
 func (l *link) drain() error {
 	defer l.cut()
-	defer l.clock.Stop()
+	defer l.drainTimer.Stop()
 	_ = l.queue.Drain(l.work) // what is left is counted below
 	var left DrainError
 	left.Undelivered, left.Retrying = l.queue.Stop()

@@ -285,7 +285,9 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 }
 
 // events makes the events of what was missed.
-func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []wire.Update, now time.Time) []queue.Placed[parcel] {
+func (r *recovery) events(
+	p *pass, w *watch, missed []replay.Missed, updates []wire.Update, now time.Time,
+) []queue.Placed[parcel] {
 	list := make([]queue.Placed[parcel], 0, len(missed))
 	for _, m := range missed {
 		u := &updates[m.Index]
@@ -306,7 +308,8 @@ func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []w
 		r.l.countReceived(1, now)
 		r.l.d.n.add(recovered)
 		p.recovered.Add(1)
-		list = append(list, queue.Placed[parcel]{V: parcel{ev: ev}, Size: parcel{ev: ev}.size(), Before: m.Before})
+		missing := parcel{ev: ev}
+		list = append(list, queue.Placed[parcel]{V: missing, Size: missing.size(), Before: m.Before})
 	}
 	return list
 }

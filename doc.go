@@ -1,12 +1,12 @@
 // Package bitcart is a client of Bitcart daemons: the processes that watch
-// wallets of Bitcoin, Litecoin, Ethereum and others and accept payments. A
-// service imports it to make calls to a daemon and to hear that a payment, a
-// transaction or a block has come.
+// wallets of Bitcoin, Litecoin, Ethereum and other coins and accept payments.
+// A service uses it to make calls to a daemon and to receive an event for each
+// payment, transaction and block.
 //
 // # A wallet and its events
 //
 // A [Coin] is one wallet on one daemon. Register handlers, then start a
-// stream; it blocks until its context ends:
+// stream, which blocks until its context ends:
 //
 //	coin, err := bitcart.NewCoin("BTC", bitcart.WithXpub(xpub))
 //	...
@@ -15,70 +15,100 @@
 //	})
 //	err = coin.StartWebsocket(ctx)
 //
-// [On] registers a handler with a typed payload; the methods On and
-// AddEventHandler take a plain [Handler], which reads what it needs by
+// [On] registers a handler with a typed payload. The methods On and
+// AddEventHandler register a plain [Handler], which reads what it needs with
 // [PayloadOf], [Event.Fields] or [Event.Decode]. Each event has one handler,
 // and one handler may serve several events.
 //
-// Before an address is shown to a payer, [Coin.WaitArmed] says that the
-// daemon watches the wallet.
+// Before you show an address to a payer, call [Coin.WaitArmed]: it waits until
+// a running stream watches the wallet.
 //
-// # Ways to hear
+// # Ways to receive events
 //
-// [Coin.StartWebsocket] is the one for services. [Coin.Events] is the same in
-// pull form, as an iterator. [Coin.PollUpdates] asks the daemon again and
-// again. [Coin.ProcessUpdates] takes updates from anywhere else: a message
-// queue, a file, a test. All of them end in the same dispatcher.
+// [Coin.StartWebsocket] is the one for services. [Coin.Events] is the same as
+// an iterator. [Coin.PollUpdates] asks the daemon at an interval.
+// [Coin.ProcessUpdates] takes updates from any other source: a message queue,
+// a file, a test. All of them end in the same dispatcher.
 //
 // # Many wallets
 //
 // An [APIManager] serves any number of wallets of any number of currencies over
 // one connection per daemon, with one set of handlers; [Event].Coin is the
-// wallet's Coin. Wallets may be added and removed while it streams.
+// wallet's Coin. Wallets may be added and removed while it streams:
+//
+//	manager, err := bitcart.NewAPIManager(map[string][]string{"BTC": {xpub1, xpub2}, "LTC": {xpub3}})
+//	...
+//	bitcart.On(manager, func(ctx context.Context, ev *bitcart.Event, p bitcart.NewPayment) error {
+//		return credit(ctx, ev.Coin, p)
+//	})
+//	err = manager.StartWebsocket(ctx)
+//
+// Each currency has a daemon of its own. Give its URL inside [WithCurrency]:
+//
+//	bitcart.WithCurrency("LTC", bitcart.WithURL("http://litecoin.internal:5001"))
 //
 // # What a handler may do
 //
 // Handlers of one wallet run one after another, in the order of its events;
 // handlers of different wallets run at the same time. A handler may block and
-// make calls: only its own wallet waits. Returning an error reports it and goes
-// on; returning [Retry] keeps the event and hands it over again. A panic is an
-// error. Credit by payment request or transaction, never per event: daemons
-// repeat facts, and [Event].Repeat does not catch all of them.
+// make calls: only its own wallet waits. If it returns an error, the error is
+// reported and the next event follows. If it returns [Retry], it gets the same
+// event again. A panic counts as an error. Credit by payment request or
+// transaction, never per event: daemons repeat themselves, and [Event].Repeat
+// does not catch all repeats.
 //
 // # What can be missed
 //
-// A daemon numbers nothing, does not send again what a client has missed, and
-// keeps the last 100 updates of a wallet in memory. Where events may be missing, [Hooks].OnGap says so, and a
-// service reads what it waits for by RPC.
+// A daemon does not number its events, does not resend what a client has
+// missed, and keeps only the last 100 updates of a wallet, in memory. A
+// websocket stream reads those after every connect. Where events may be missing
+// all the same, it calls [Hooks].OnGap: a service then reads the requests that
+// it waits for by RPC.
 //
 // # Payment requests and payments
 //
 // The methods of a Coin hide what differs between daemons. [Coin.AddRequest],
-// [Coin.GetRequest] and [Coin.ListRequests] are about payment requests,
-// [Coin.AddInvoice] and [Coin.LNPay] about lightning, [Coin.Balance],
-// [Coin.History] and [Coin.GetTx] about what a wallet holds. What the daemons of
-// a currency lack is an [UnsupportedError] without any call.
+// [Coin.GetRequest] and [Coin.ListRequests] serve payment requests,
+// [Coin.AddInvoice] and [Coin.LNPay] lightning; [Coin.Balance], [Coin.History]
+// and [Coin.GetTx] show what a wallet holds. What the daemons of a currency do
+// not support is an [UnsupportedError], without any call.
 //
-// [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] sign first and broadcast
-// then. After an error of any type but *[BroadcastError] nothing was paid; after
-// that one go on with [Coin.Broadcast] and never pay again.
+// [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] sign a transaction first
+// and broadcast it in a second call:
+//
+//	payout, err := coin.PayTo(ctx, address, decimal.RequireFromString("0.25"))
+//	var unfinished *bitcart.BroadcastError
+//	switch {
+//	case errors.As(err, &unfinished):
+//		// Signed, and perhaps sent: store unfinished.RawTx, and repeat
+//		// coin.Broadcast until it succeeds. Never call PayTo again for it.
+//	case err != nil:
+//		// Nothing was paid.
+//	default:
+//		// payout.TxID is on its way.
+//	}
 //
 // # Calls
 //
-// [Coin.Call] makes any call of the daemon. Errors that the daemon answers are
-// *[RPCError] and match the library's errors by the daemon's own catalogue:
-// errors.Is(err, ErrRequestNotFound) is right for every currency although the
-// numbers differ. A call that got no answer is a *[CallError], and
-// errors.Is(err, ErrMaybeSent) says whether the request may have arrived. The
-// library never sends a call twice.
+// [Coin.Call] calls any method of the daemon. An error that the daemon answers
+// is a *[RPCError]. Its code means different things on different daemons, so
+// the library matches it by the daemon's own name for it:
+// errors.Is(err, ErrRequestNotFound) works for every currency. A call without
+// an answer is a *[CallError], and errors.Is(err, ErrMaybeSent) says whether
+// the request may have arrived. The library never sends a call twice.
 //
 // # Money and secrets
 //
-// Amounts are decimal.Decimal in coins or tokens and text on the wire. A
+// Amounts are decimal.Decimal, in coins or tokens, and travel as text. A
 // wallet's key may be a seed: no type of this package shows it, or a password,
 // in a log, an error or a format verb.
 //
+// # References to the protocol
+//
+// "Protocol section N" in a comment refers to the maintainers' notes on what
+// running daemons do; package bitcarttest behaves like them.
+//
 // # Testing
 //
-// Package bitcarttest has a daemon that runs inside a test.
+// Package bitcarttest is a daemon that runs inside a test.
 package bitcart

@@ -1,24 +1,30 @@
 package bitcart
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jsonrpc"
 )
 
-// Errors of the library. Test for them with errors.Is.
+// Errors of the library. Match them with errors.Is.
 var (
 	// ErrConnectionFailed: the daemon could not be reached, or the connection
 	// to it ended without an answer.
 	ErrConnectionFailed = errors.New("bitcart: connection to the daemon failed")
 	// ErrMaybeSent: the request of a failed call may have reached the daemon,
-	// so what it asked for may have happened. It comes together with the cause.
-	// A call whose error does not match it has had no effect, or the daemon has
-	// answered it with an error.
+	// so it may have had its effect. The error matches its cause as well. If the
+	// error of a call does not match ErrMaybeSent, the call has had no effect, or
+	// the daemon has answered it with an error.
 	ErrMaybeSent = errors.New("bitcart: the request may have reached the daemon")
-	// ErrInvalidAnswer: what answered is no daemon, or its answer cannot be read.
+	// ErrInvalidAnswer: the answer cannot be read, or does not come from a daemon.
 	ErrInvalidAnswer = errors.New("bitcart: invalid answer")
 	// ErrUnsupportedCurrency: the symbol is neither known nor registered.
 	ErrUnsupportedCurrency = errors.New("bitcart: unsupported currency")
@@ -26,102 +32,93 @@ var (
 	ErrNoCurrencies = errors.New("bitcart: no currencies")
 	// ErrWalletRequired: the method needs a Coin with a wallet.
 	ErrWalletRequired = errors.New("bitcart: a wallet is required")
-	// ErrWalletIncomplete: a Wallet without Xpub, or a view key without Address.
+	// ErrWalletIncomplete: the Wallet has no Xpub, or is an XMR view key without
+	// its Address.
 	ErrWalletIncomplete = errors.New("bitcart: wallet is incomplete")
-	// ErrUnknownWallet: the APIManager has no such wallet.
+	// ErrUnknownWallet: the APIManager has no such wallet, or no such currency.
 	ErrUnknownWallet = errors.New("bitcart: unknown wallet")
 	// ErrWrongEvent: the payload type belongs to another event.
 	ErrWrongEvent = errors.New("bitcart: payload belongs to another event")
 	// ErrLightningDisabled: the daemon's /spec says that lightning is off.
 	ErrLightningDisabled = errors.New("bitcart: lightning is disabled in the daemon")
-	// ErrPayerRefused: the daemon knows no such payment request, or takes what
-	// was given as its payer for no address. It does not tell which.
+	// ErrPayerRefused: the daemon does not know the payment request, or the
+	// payer is not an address. The daemon does not say which.
 	ErrPayerRefused = errors.New("bitcart: the daemon refused the payer of the request")
-	// ErrStreamRunning: the Coin or its APIManager streams already, and the
-	// stream is the only one that may read the daemon's queue.
+	// ErrStreamRunning: the Coin or its APIManager streams already. Only that
+	// stream may read the daemon's queue.
 	ErrStreamRunning = errors.New("bitcart: a stream is running")
 	// ErrNoDaemon: the Coin is nil or a zero value. NewCoin makes Coins.
 	ErrNoDaemon = errors.New("bitcart: the Coin has no daemon: use NewCoin")
-	// ErrInvalidAmount: an amount that cannot be paid. Nothing was sent.
+	// ErrInvalidAmount: the amount is negative, zero, too long or has digits
+	// beyond the smallest unit, as the method says. Nothing was sent.
 	ErrInvalidAmount = errors.New("bitcart: the amount cannot be paid")
 	// ErrDrainTimeout matches a *DrainError.
 	ErrDrainTimeout = errors.New("bitcart: drain timed out")
 )
 
-// exception is an error that a daemon names in its /spec. A *RPCError matches
-// it by that name, and by the daemon's text where a daemon has no code for it.
-type exception struct {
-	text  string
-	name  string   // exc_name, without "Error"; "" = in no daemon's catalogue
-	texts []string // what daemons without a code say, in lower case
-}
-
-func (e *exception) Error() string { return "bitcart: " + e.text }
-
-// Errors that daemons answer. Their numbers differ between daemons; a
-// *RPCError matches by the daemon's own catalogue, so errors.Is(err,
-// ErrRequestNotFound) is right everywhere.
+// Errors that daemons answer. Their codes differ between daemons, so an
+// *[RPCError] is matched by the name that the daemon itself gives to its code
+// (protocol section 3.2), or by its text where the daemon has no code for it.
+// errors.Is(err, ErrRequestNotFound) therefore works for every currency.
 var (
-	ErrUnauthorized error = &exception{"wrong user or password", "Unauthorized", nil}
+	ErrUnauthorized error = newException("Unauthorized", "wrong user or password")
 
-	ErrWalletNotLoaded    error = &exception{"wallet is not loaded", "WalletNotLoaded", []string{"wallet not loaded", "error loading wallet"}}
-	ErrLoadingWallet      error = &exception{"wallet cannot be loaded", "LoadingWallet", nil}
-	ErrWalletExists       error = &exception{"wallet exists already", "WalletExists", []string{"remove the existing wallet first"}}
-	ErrWalletVersion      error = &exception{"wallet is of another version", "WalletVersionMismatch", []string{"too old to open this wallet"}}
-	ErrWatchOnlyWallet    error = &exception{"wallet is watch-only", "WatchOnlyWallet", []string{"watching-only wallet"}}
-	ErrNoSeed             error = &exception{"wallet has no seed", "NoSeed", []string{"has no seed words"}}
-	ErrInvalidKey         error = &exception{"key is invalid", "InvalidKeyProvided", []string{"invalid key provided", "seed or key not recognized", "address mismatch"}}
-	ErrPrivateKeyRequired error = &exception{"private key is required", "PrivateKeyRequired", []string{"the private key must be exactly"}}
-	ErrRequestNotFound    error = &exception{"payment request not found", "RequestNotFound", []string{"request not found", "invoice not found"}}
-	ErrInvoiceNotFound    error = &exception{"lightning invoice not found", "InvoiceNotFound", []string{"invoice not found"}}
-	ErrTxNotFound         error = &exception{"transaction not found", "TxNotFound", []string{
-		"transactionnotfound", "transaction not found", "no such mempool", "no such blockchain transaction", "missing transaction",
-	}}
-	ErrInvalidTxHash       error = &exception{"transaction hash is invalid", "InvalidTxHash", []string{"should be a transaction hash"}}
-	ErrAlreadyBroadcast    error = &exception{"the network has the transaction already", "", []string{"already in block chain", "already in utxo set", "txn-already-known", "txn-already-in-mempool", "already known", "dup_transaction_error"}}
-	ErrInvalidTransaction  error = &exception{"transaction is invalid", "InvalidTransaction", []string{"invalid transaction"}}
-	ErrInvalidHexString    error = &exception{"hex string is invalid", "InvalidHexString", []string{"it must be a hex string", "failed to parse hex representation", "invalid tx hash"}}
-	ErrInvalidAddress      error = &exception{"address is invalid", "InvalidAddress", []string{"invalid address", "invalid bitcoin address", "invalid cashaddr", "addresserror"}}
-	ErrNotEnoughFunds      error = &exception{"not enough funds", "NotEnoughFunds", []string{"notenoughfunds", "insufficient funds", "not enough funds"}}
-	ErrInvalidFee          error = &exception{"fee parameters are invalid", "InvalidFeeParameters", []string{"invalid mix of transaction fee params"}}
-	ErrNoMessage           error = &exception{"no message was given", "NoMessageSpecified", []string{"no message specified"}}
-	ErrInvalidContract     error = &exception{"contract address is invalid", "InvalidContractAddress", []string{"invalid contract address"}}
-	ErrNoContractFunction  error = &exception{"contract has no such function", "NoSuchContractFunction", []string{"contract abi is missing"}}
-	ErrInvalidContractArgs error = &exception{"contract arguments are invalid", "InvalidContractArguments", []string{"invalid arguments for"}}
-	ErrUnexpectedFormat    error = &exception{"format is unexpected", "UnexpectedFormat", nil}
-	ErrNoConfigKey         error = &exception{"no such configuration key", "NoConfigKey", []string{"no configvar with key"}}
-	ErrInvalidNodeID       error = &exception{"lightning node id is invalid", "InvalidNodeID", []string{"invalid node id"}}
-	ErrInvalidInvoice      error = &exception{"lightning invoice is invalid", "InvalidLightningInvoice", []string{
-		"bad bech32 checksum", "does not start with ln", "wrong lightning invoice hrp", "too short to contain signature",
-	}}
-	ErrNoPath               error = &exception{"no lightning path found", "NoPathFound", []string{"no path found"}}
-	ErrLightningUnsupported error = &exception{"wallet does not support lightning", "LightningUnsupported", []string{"lightning not supported"}}
-	ErrProcedureNotFound    error = &exception{"daemon has no such method", "ProcedureNotFound", []string{"procedure not found"}}
+	ErrWalletNotLoaded      error = newException("WalletNotLoaded", "wallet is not loaded")
+	ErrLoadingWallet        error = newException("LoadingWallet", "wallet cannot be loaded")
+	ErrWalletExists         error = newException("WalletExists", "wallet exists already")
+	ErrWalletVersion        error = newException("WalletVersionMismatch", "wallet is of another version")
+	ErrWatchOnlyWallet      error = newException("WatchOnlyWallet", "wallet is watch-only")
+	ErrNoSeed               error = newException("NoSeed", "wallet has no seed")
+	ErrInvalidKey           error = newException("InvalidKeyProvided", "key is invalid")
+	ErrPrivateKeyRequired   error = newException("PrivateKeyRequired", "private key is required")
+	ErrRequestNotFound      error = newException("RequestNotFound", "payment request not found")
+	ErrInvoiceNotFound      error = newException("InvoiceNotFound", "lightning invoice not found")
+	ErrTxNotFound           error = newException("TxNotFound", "transaction not found")
+	ErrInvalidTxHash        error = newException("InvalidTxHash", "transaction hash is invalid")
+	ErrAlreadyBroadcast     error = newException("", "the network has the transaction already")
+	ErrInvalidTransaction   error = newException("InvalidTransaction", "transaction is invalid")
+	ErrInvalidHexString     error = newException("InvalidHexString", "hex string is invalid")
+	ErrInvalidAddress       error = newException("InvalidAddress", "address is invalid")
+	ErrNotEnoughFunds       error = newException("NotEnoughFunds", "not enough funds")
+	ErrInvalidFee           error = newException("InvalidFeeParameters", "fee parameters are invalid")
+	ErrNoMessage            error = newException("NoMessageSpecified", "no message was given")
+	ErrInvalidContract      error = newException("InvalidContractAddress", "contract address is invalid")
+	ErrNoContractFunction   error = newException("NoSuchContractFunction", "contract has no such function")
+	ErrInvalidContractArgs  error = newException("InvalidContractArguments", "contract arguments are invalid")
+	ErrUnexpectedFormat     error = newException("UnexpectedFormat", "format is unexpected")
+	ErrNoConfigKey          error = newException("NoConfigKey", "no such configuration key")
+	ErrInvalidNodeID        error = newException("InvalidNodeID", "lightning node id is invalid")
+	ErrInvalidInvoice       error = newException("InvalidLightningInvoice", "lightning invoice is invalid")
+	ErrNoPath               error = newException("NoPathFound", "no lightning path found")
+	ErrLightningUnsupported error = newException("LightningUnsupported", "wallet does not support lightning")
+	ErrProcedureNotFound    error = newException("ProcedureNotFound", "daemon has no such method")
 
-	// ErrUnsupported: the daemon's family lacks what the method needs. It also
-	// matches ErrProcedureNotFound's case, and *UnsupportedError.
-	ErrUnsupported error = &exception{"not supported by this daemon", "NotImplemented", []string{"notimplementederror", "procedure not found"}}
+	// ErrUnsupported: the currency's daemons do not support the method. An
+	// *UnsupportedError, which comes without a call, matches it, and so does the
+	// answer of a daemon that has no such method (ErrProcedureNotFound) or feature.
+	ErrUnsupported error = newException("NotImplemented", "not supported by this daemon")
 )
 
-// RPCError is an error that the daemon answered: the call arrived and failed.
+// RPCError is an error that the daemon answered: the call has arrived and
+// failed.
 type RPCError struct {
-	Currency string // "" in an error that no call has made
-	Method   string
+	Currency string // "" in an error that was not made by a call
+	Method   string // of the daemon: "get_request"
 	// Code is the daemon's number. The same number means different things on
 	// different daemons; compare with errors.Is instead.
 	Code int
-	// Name is the exc_name that the daemon's /spec gives to Code, "" when it
-	// has none: "RequestNotFoundError".
+	// Name is the exc_name that the daemon's /spec gives to Code, such as
+	// "RequestNotFoundError"; "" if it has none.
 	Name string
-	// Message is the daemon's raw text. It can quote what was sent, a wallet's
-	// key included: do not log it. Error redacts it.
+	// Message is the daemon's raw text. It can quote the request, including a
+	// wallet's key: do not log it. Error redacts it.
 	Message string
 
 	safe string // Message without the call's secrets
 }
 
-// Error returns the method, the name and code, and the daemon's text without
-// the call's wallet and credentials.
+// Error returns the method, the name and code of the error, and the daemon's
+// text without the call's wallet and credentials.
 func (e *RPCError) Error() string {
 	name := e.Name
 	if name == "" {
@@ -134,7 +131,8 @@ func (e *RPCError) Error() string {
 	return fmt.Sprintf("bitcart: %s: %s %d: %s", strings.TrimSpace(e.Currency+" "+e.Method), name, e.Code, text)
 }
 
-// Is reports whether the daemon's answer means target, one of the errors above.
+// Is reports whether the daemon's answer means target, which is one of the
+// errors above that daemons answer.
 func (e *RPCError) Is(target error) bool {
 	want, ok := target.(*exception)
 	if !ok {
@@ -145,18 +143,7 @@ func (e *RPCError) Is(target error) bool {
 		return name == want.name || wider[name] == target
 	}
 	text := strings.ToLower(e.Message)
-	for _, t := range want.texts {
-		if strings.Contains(text, t) {
-			return true
-		}
-	}
-	return false
-}
-
-// wider are the errors that an exception matches beside its own.
-var wider = map[string]error{
-	"ProcedureNotFound": ErrUnsupported,
-	"InvoiceNotFound":   ErrRequestNotFound, // GetRequest reads invoices too
+	return slices.ContainsFunc(exceptionTexts[want], func(t string) bool { return strings.Contains(text, t) })
 }
 
 // name is the exception's name without "Error". Two codes mean the same on all
@@ -185,19 +172,22 @@ func (e *RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // MarshalJSON encodes Error: the raw text must not reach a log.
 func (e *RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
 
-// CallError is a call that got no answer of a daemon. It matches
-// ErrConnectionFailed or ErrInvalidAnswer, ErrMaybeSent when the request may
-// have reached the daemon, and its cause (context.DeadlineExceeded,
-// syscall.ECONNREFUSED, ...).
+// CallError is a call without an answer, or with one that cannot be used. It
+// matches ErrConnectionFailed or ErrInvalidAnswer, and its cause
+// (context.DeadlineExceeded, syscall.ECONNREFUSED, ...). It matches
+// ErrMaybeSent if the request may have reached the daemon, and ErrUnauthorized
+// for HTTP status 401 or 403.
 type CallError struct {
 	Method     string
-	StatusCode int // of an HTTP answer that is not a daemon's; 0 = no answer
-	MaybeSent  bool
+	StatusCode int  // of an HTTP answer that is not a daemon's; 0 = none
+	MaybeSent  bool // the request may have reached the daemon
 	Err        error
 
 	safe string // of a call: Err's text without what was sent
 }
 
+// Error returns the method and the cause, without keys and credentials, and
+// says whether the request may have arrived.
 func (e *CallError) Error() string {
 	text := e.safe
 	if text == "" {
@@ -213,7 +203,8 @@ func (e *CallError) Error() string {
 // Unwrap returns the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// Is matches ErrMaybeSent, and ErrConnectionFailed or ErrInvalidAnswer.
+// Is matches ErrMaybeSent and ErrUnauthorized as the fields say, and one of
+// ErrConnectionFailed and ErrInvalidAnswer.
 func (e *CallError) Is(target error) bool {
 	switch target {
 	case ErrMaybeSent:
@@ -228,17 +219,35 @@ func (e *CallError) Is(target error) bool {
 	return false
 }
 
-// ConnectError is a websocket that could not be opened. It matches
-// ErrConnectionFailed and its cause, ErrUnauthorized among them.
+// invalidAnswer: something answered, but it was no daemon, or could not be read.
+func (e *CallError) invalidAnswer() bool {
+	if errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) ||
+		errors.As(e.Err, new(*decodeError)) {
+		return true
+	}
+	return e.StatusCode != 0 && !broken(e.Err)
+}
+
+// broken: the connection ended, or its time, while the answer was read.
+func broken(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+}
+
+// ConnectError is a websocket that could not be opened, or whose connection has
+// ended. It matches ErrConnectionFailed and its cause, such as ErrUnauthorized.
 type ConnectError struct {
 	Currency   string
 	URL        string // without credentials
-	StatusCode int    // what the upgrade was answered with; 0 = no answer
+	StatusCode int    // of the HTTP answer that refused the upgrade; 0 = none
 	Err        error
 
 	safe string // of a stream: Err's text without the wallet and the credentials
 }
 
+// Error returns the currency, the URL and the cause, without keys and
+// credentials.
 func (e *ConnectError) Error() string {
 	text := e.safe
 	if text == "" {
@@ -253,12 +262,14 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 // Is matches ErrConnectionFailed.
 func (e *ConnectError) Is(target error) bool { return target == ErrConnectionFailed }
 
-// OptionError is an option that is wrong, or that does not fit where it was given.
+// OptionError is an option that is wrong, or that was given where it has no
+// meaning.
 type OptionError struct {
 	Option string // "WithURL"
 	Err    error
 }
 
+// Error returns the option's name and what is wrong with it, without its value.
 func (e *OptionError) Error() string { return "bitcart: " + e.Option + ": " + inner(e.Err) }
 
 // Unwrap returns the cause.
@@ -267,10 +278,11 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // PayloadError is an update whose body does not fit the payload type.
 type PayloadError struct {
 	Event string
-	Field string // the member's wire name; "" = the body as a whole
+	Field string // the member's name in the update; "" = the body as a whole
 	Err   error  // ErrMissingMember for a required member that is absent or null
 }
 
+// Error returns the event, the member and what is wrong with it.
 func (e *PayloadError) Error() string {
 	if e.Field == "" {
 		return fmt.Sprintf("bitcart: %s: %s", e.Event, e.Err)
@@ -281,15 +293,17 @@ func (e *PayloadError) Error() string {
 // Unwrap returns the cause; ErrMissingMember where a member is missing.
 func (e *PayloadError) Unwrap() error { return e.Err }
 
-// ErrMissingMember: a member that the payload requires is absent or null.
+// ErrMissingMember means that a required member of a payload is absent or null.
 var ErrMissingMember = errors.New("missing")
 
-// HandlerError is an error that a handler returned, or its panic.
+// HandlerError is an error that a handler returned, or its panic as a
+// *[PanicError].
 type HandlerError struct {
 	Event *Event
 	Err   error
 }
 
+// Error returns the event's name and the text of Err.
 func (e *HandlerError) Error() string {
 	name := "an event"
 	if e.Event != nil {
@@ -301,13 +315,15 @@ func (e *HandlerError) Error() string {
 // Unwrap returns what the handler returned.
 func (e *HandlerError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler. Value is what user code has panicked with
-// and may be anything, a wallet's key too: do not log it.
+// PanicError is a panic of a handler. Its Value comes from the handler and may
+// be anything, even a wallet's key, and the text of the error contains it: do
+// not log either.
 type PanicError struct {
-	Value any    // what was panicked with; nil for runtime.Goexit
+	Value any    // the argument of panic; nil if the handler called runtime.Goexit
 	Stack []byte // the goroutine's stack, as debug.Stack writes it
 }
 
+// Error returns the text of Value: do not log it.
 func (e *PanicError) Error() string {
 	if e.Value == nil {
 		return "runtime.Goexit was called"
@@ -315,32 +331,35 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("panic: %v", e.Value)
 }
 
-// Unwrap returns the value when it is an error.
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// DrainError says that a stream ended before everything was delivered. It
-// matches ErrDrainTimeout.
+// DrainError says that a stream ended before everything was handled. It matches
+// ErrDrainTimeout.
 type DrainError struct {
-	Undelivered int // events whose handler never began
-	Retrying    int // events that waited for another attempt
-	Running     int // handlers and hooks still inside
-	Cut         int // get_updates calls that were cut off: what they brought is lost
+	Undelivered int // events whose handler was never called
+	Retrying    int // events that waited for another attempt after Retry
+	Running     int // handlers and hooks that were still running
+	Cut         int // get_updates calls that were cut off: the updates that they took are lost
 }
 
+// Error returns the four numbers.
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, %d handlers running, %d calls cut off",
-		e.Undelivered, e.Retrying, e.Running, e.Cut)
+	return fmt.Sprintf("bitcart: drain timed out: %d events undelivered, %d waiting for another attempt, "+
+		"%d handlers running, %d calls cut off", e.Undelivered, e.Retrying, e.Running, e.Cut)
 }
 
 // Is matches ErrDrainTimeout.
 func (e *DrainError) Is(target error) bool { return target == ErrDrainTimeout }
 
-// GapError is a Gap in the pull form of a stream, see [Coin.Events].
+// GapError is a Gap in the iteration over [Coin.Events].
 type GapError struct{ Gap Gap }
 
+// Error returns the currency, a short hash of the wallet, the time and the
+// reason.
 func (e *GapError) Error() string {
 	scope := "every wallet"
 	if e.Gap.Coin != nil {

@@ -41,6 +41,7 @@ const (
 
 var sourceNames = [...]string{"custom", "websocket", "poll", "recovered", "webhook", "stream"}
 
+// String returns the source in a word, such as "websocket".
 func (s Source) String() string {
 	if int(s) < len(sourceNames) {
 		return sourceNames[s]
@@ -51,25 +52,27 @@ func (s Source) String() string {
 // Event is one update on its way to a handler. It is safe to keep and to use
 // from several goroutines; do not change or copy it.
 //
-// Wallet may be a seed, so an Event prints without it under every verb, in
-// slog and as JSON.
+// Wallet may be a seed, so an Event prints without it under every verb, in slog
+// and as JSON.
 type Event struct {
 	Name     string // "new_payment"
 	Currency string // "BTC"
 	Wallet   string // the wallet's key; "" for chain-wide events
-	// Coin is the instance that the event is about: the Coin whose stream it
-	// is, a manager's Coin of that wallet, or the currency's Coin without
-	// wallet for chain-wide events. It is nil only for a bare Dispatcher.
+	// Coin is the Coin that the event is about: the one that streams, or the
+	// manager's Coin of that wallet. For a manager's chain-wide events it is a
+	// Coin of the currency without a wallet. It is nil only for events of a bare
+	// Dispatcher.
 	Coin *Coin
-	// Attempt is 1, and more when the handler asked for it by Retry.
+	// Attempt is 1 at first, and grows each time the handler returns Retry.
 	Attempt int
-	// Received is when its bytes were read from the network, or else when
-	// ProcessUpdates was called; see Update.At.
+	// Received is when the update was read from the network, or, in
+	// ProcessUpdates, when that was called; see Update.At.
 	Received time.Time
-	Source   Source
-	// Repeat: the update equals one of this wallet's last 100, or of the last
-	// 100 chain-wide ones. Daemons repeat facts when wallets are loaded and
-	// blocks are scanned again. ProcessUpdates leaves it false.
+	// Source is the way by which the event came.
+	Source Source
+	// Repeat says that the update equals one of this wallet's last 100 updates,
+	// or one of the last 100 chain-wide ones. Daemons send updates again when
+	// they load a wallet or scan blocks again. ProcessUpdates leaves it false.
 	Repeat bool
 
 	body *eventBody
@@ -101,8 +104,9 @@ func (b *eventBody) forms() *otherForms {
 
 var errNoEvent = errors.New("bitcart: no event")
 
-// Raw returns the update as it was received: of a daemon with its member
-// "event", of a notification service the event's data alone. Do not change it.
+// Raw returns the update as it was received: for a daemon's event the whole
+// object with its member "event", for a notification service's event only the
+// data object. Do not change it.
 func (e *Event) Raw() json.RawMessage {
 	if e == nil || e.body == nil || e.body.Text == "" {
 		return nil
@@ -112,8 +116,9 @@ func (e *Event) Raw() json.RawMessage {
 	return f.raw
 }
 
-// Fields returns every member of Raw, decoded on first use; numbers are
-// json.Number. Do not change the map.
+// Fields returns every member of Raw, decoded on first use, with numbers as
+// json.Number. Do not change the map: all callers share it. The error is a
+// *[PayloadError].
 func (e *Event) Fields() (map[string]any, error) {
 	if e == nil || e.body == nil {
 		return nil, errNoEvent
@@ -127,9 +132,9 @@ func (e *Event) Fields() (map[string]any, error) {
 	return f.fields, f.err
 }
 
-// Decode decodes the update into v as json.Unmarshal does, with numbers as
-// json.Number where v has an any: what is missing stays as it is. PayloadOf
-// reports it instead.
+// Decode decodes Raw into v as json.Unmarshal does, except that numbers in an
+// any become json.Number. A member that is missing leaves its field as it is;
+// [PayloadOf] reports it instead. The error is a *[PayloadError].
 func (e *Event) Decode(v any) error {
 	if e == nil || e.body == nil {
 		return errNoEvent
@@ -169,7 +174,9 @@ func (e *Event) attempt(n int) *Event {
 	return &again
 }
 
-// String returns name, currency and a short hash of the wallet.
+// String returns the name, the currency, a short hash of the wallet and the
+// source of the event, with the attempt after a Retry, and "repeat" for a
+// repeat.
 func (e Event) String() string {
 	parts := []string{e.Name, e.Currency, walletName(e.Wallet), e.Source.String()}
 	if e.Attempt > 1 {

@@ -12,8 +12,7 @@ import (
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
-// purse is a Coin that can sign and has 5 coins. A service names the URL of its daemon in place of
-// that of the tests.
+// purse is a Coin that can sign and has 5 coins. A service uses its own daemon's URL instead.
 func purse(currency string) (coin *bitcart.Coin, done func()) {
 	daemon, err := bitcarttest.NewDaemon(currency)
 	if err != nil {
@@ -36,8 +35,8 @@ func purse(currency string) (coin *bitcart.Coin, done func()) {
 	}
 }
 
-// The fee is chosen once the size is known. A payment that was signed and whose broadcast has failed
-// is repeated by Broadcast: PayTo would pay a second time.
+// The fee is chosen once the transaction's size is known. If a payment was signed but its broadcast
+// failed, repeat Broadcast: PayTo would pay a second time.
 func ExampleCoin_PayTo() {
 	coin, done := purse("BTC")
 	defer done()
@@ -47,12 +46,13 @@ func ExampleCoin_PayTo() {
 	fee := func(size int, defaultFee decimal.Decimal) (decimal.Decimal, error) {
 		return decimal.Min(defaultFee, decimal.New(most, -8)), nil
 	}
-	payout, err := coin.PayTo(ctx, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", decimal.RequireFromString("0.25"), bitcart.WithFeeFunc(fee))
+	const address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+	payout, err := coin.PayTo(ctx, address, decimal.RequireFromString("0.25"), bitcart.WithFeeFunc(fee))
 
 	var unfinished *bitcart.BroadcastError
 	switch {
 	case errors.As(err, &unfinished):
-		fmt.Println("keep unfinished.RawTx, and try coin.Broadcast until it is out")
+		fmt.Println("store unfinished.RawTx, and repeat coin.Broadcast until it succeeds")
 	case err != nil:
 		fmt.Println("nothing was paid:", err)
 	default:
@@ -106,7 +106,8 @@ func ExampleWithoutBroadcast() {
 	defer done()
 	ctx := context.Background()
 
-	payout, err := coin.PayTo(ctx, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", decimal.NewFromInt(1), bitcart.WithoutBroadcast())
+	const address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+	payout, err := coin.PayTo(ctx, address, decimal.NewFromInt(1), bitcart.WithoutBroadcast())
 	if err != nil {
 		log.Fatal(err)
 	}

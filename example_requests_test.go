@@ -13,8 +13,7 @@ import (
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
-// shop is a Coin of a new wallet. A service names the URL of its daemon, or leaves it out, in place
-// of that of the tests.
+// shop is a Coin of a new wallet. A service uses its own daemon's URL instead.
 func shop(currency string) (daemon *bitcarttest.Daemon, coin *bitcart.Coin, done func()) {
 	daemon, err := bitcarttest.NewDaemon(currency)
 	if err != nil {
@@ -30,7 +29,7 @@ func shop(currency string) (daemon *bitcarttest.Daemon, coin *bitcart.Coin, done
 	}
 }
 
-// A request is made, paid in part, and looked up by its key. The same code serves every currency.
+// A request is created, paid in part, and read by its key. The same code serves every currency.
 func ExampleCoin_AddRequest() {
 	daemon, coin, done := shop("LTC")
 	defer done()
@@ -42,10 +41,10 @@ func ExampleCoin_AddRequest() {
 		Expiry:      time.Hour,
 	})
 	if err != nil {
-		log.Fatal(err) // errors.Is(err, bitcart.ErrMaybeSent): it may have been made all the same
+		log.Fatal(err) // if it matches bitcart.ErrMaybeSent, the request may exist all the same
 	}
 	fmt.Println(request.Status, request.Amount.Decimal, request.Symbol, request.ExpiresAt.Sub(request.Created))
-	// Show request.URI, and keep request.Key: it is what payment events name.
+	// Show request.URI to the payer, and store request.Key: payment events name it.
 
 	if _, err := daemon.Pay(coin.WalletKey(), request.Key, bitcarttest.Transfer{Amount: "0.2"}); err != nil {
 		log.Fatal(err)
@@ -60,7 +59,7 @@ func ExampleCoin_AddRequest() {
 	// unpaid received 0.2 remaining 0.3
 }
 
-// Daemons of ETH, BNB, MATIC and TRX find a payment by its sender, so it has to be told.
+// Daemons of ETH, BNB, MATIC and TRX find a payment by its sender, so they must know who will pay.
 func ExampleCoin_SetRequestAddress() {
 	daemon, coin, done := shop("ETH")
 	defer done()
@@ -86,7 +85,8 @@ func ExampleCoin_SetRequestAddress() {
 	// paid 1.5 ETH
 }
 
-// After a gap a worker reads what is open. The filter is the same for daemons that have none.
+// After a gap a worker reads the open requests. The filter works for every daemon: where the daemon
+// has none, the library filters.
 func ExampleCoin_ListRequests() {
 	_, coin, done := shop("ETH")
 	defer done()
@@ -115,7 +115,7 @@ func ExampleCoin_GetRequest() {
 	// true
 }
 
-// Lightning is a matter of the daemon and of the wallet.
+// Lightning depends on the currency, on the daemon's settings and on the wallet.
 func ExampleCoin_AddInvoice() {
 	for _, currency := range []string{"ETH", "BTC"} {
 		_, coin, done := shop(currency)
@@ -135,7 +135,7 @@ func ExampleCoin_AddInvoice() {
 	// the wallet holds no key
 }
 
-// Satoshi and coins, without rounding.
+// Amounts are converted between coins and satoshis without rounding.
 func ExampleToUnits() {
 	units, err := bitcart.ToUnits(decimal.RequireFromString("0.00012345"), 8)
 	fmt.Println(units, err)

@@ -8,11 +8,13 @@ import (
 	"log"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
-// A payment request is paid while its wallet's events are heard by websocket.
+// A payment request is paid while the wallet's events arrive by websocket.
 func Example() {
 	daemon, err := bitcarttest.NewDaemon("BTC") // a real one: leave WithURL out, or name it
 	if err != nil {
@@ -48,14 +50,13 @@ func pay(ctx context.Context, coin *bitcart.Coin, daemon *bitcarttest.Daemon) {
 		log.Print(err)
 		return
 	}
-	var request struct {
-		ID string `json:"request_id"`
-	}
-	if err := coin.Call(ctx, &request, "add_request", bitcart.Named{"amount": "0.25"}); err != nil {
+	amount := decimal.NewNullDecimal(decimal.RequireFromString("0.25"))
+	request, err := coin.AddRequest(ctx, bitcart.RequestParams{Amount: amount})
+	if err != nil {
 		log.Print(err)
 		return
 	}
-	if _, err := daemon.Pay(coin.WalletKey(), request.ID, bitcarttest.Transfer{}); err != nil {
+	if _, err := daemon.Pay(coin.WalletKey(), request.Key, bitcarttest.Transfer{}); err != nil {
 		log.Print(err)
 	}
 	daemon.Mine(1)
@@ -79,7 +80,7 @@ func ExampleOn() {
 	// <nil>
 }
 
-// One handler for several events reads what it needs from the fields.
+// One handler for several events reads the members that it needs.
 func ExampleCoin_AddEventHandler() {
 	coin, err := bitcart.NewCoin("BTC", bitcart.WithXpub("xpub-of-the-shop"))
 	if err != nil {
@@ -129,8 +130,8 @@ func ExamplePayloadOf() {
 	// true bitcart: handler of new_payment: new_payment: member "status": missing
 }
 
-// Errors match by the daemon's own catalogue: the numbers differ, the meaning
-// does not.
+// Errors are matched by the daemon's own error names, since the codes differ
+// between daemons.
 func ExampleCoin_Call() {
 	for _, currency := range []string{"BTC", "ETH"} {
 		daemon, err := bitcarttest.NewDaemon(currency)

@@ -10,10 +10,11 @@ import (
 )
 
 // UsedFee returns the fee that a transaction has paid, in coins, also for a
-// transfer of tokens. It is absent where the daemon does not know it. On BTC,
-// LTC, GRS, BCH and XRG the transaction must be one of the Coin's wallet, and
-// is ErrTxNotFound otherwise. For a BCH token wallet it is an error: the daemon
-// would print it with the token's decimals. ctx bounds the call.
+// transfer of tokens. It is not valid where the daemon does not know the fee.
+// On BTC, LTC, GRS, BCH and XRG the transaction must belong to the Coin's
+// wallet; otherwise the error is ErrTxNotFound. A BCH token wallet is an error,
+// because the daemon would count the fee with the token's decimals. ctx bounds
+// the call as in [Coin.Call].
 func (c *Coin) UsedFee(ctx context.Context, txid string) (decimal.NullDecimal, error) {
 	if err := c.feesAreCoins("UsedFee"); err != nil {
 		return decimal.NullDecimal{}, err
@@ -21,11 +22,13 @@ func (c *Coin) UsedFee(ctx context.Context, txid string) (decimal.NullDecimal, e
 	return query(ctx, c, parseAmount, "get_used_fee", txid)
 }
 
-// DefaultFee returns the fee that the daemon would choose for a transaction,
-// in coins. rawTx is as in [Payout], or the JSON text of an unsigned transaction:
-// account daemons read the gas and its price from that object and cannot read a
-// signed text (protocol section 10). XMR daemons do not know it: ErrUnsupported,
-// without a call. ctx bounds the call.
+// DefaultFee returns the fee that the daemon would choose for a transaction, in
+// coins. rawTx is a transaction as in [Payout].RawTx, or the JSON text of an
+// unsigned one; account daemons need the latter, since they read the gas and
+// its price from that object and cannot read a signed text (protocol section
+// 10). XMR daemons do not support it: the error is ErrUnsupported, without a
+// call. A BCH token wallet is an error as in [Coin.UsedFee]. ctx bounds the
+// call as in [Coin.Call].
 func (c *Coin) DefaultFee(ctx context.Context, rawTx string) (decimal.Decimal, error) {
 	if err := c.supports("DefaultFee"); err != nil {
 		return decimal.Decimal{}, err
@@ -37,8 +40,9 @@ func (c *Coin) DefaultFee(ctx context.Context, rawTx string) (decimal.Decimal, e
 }
 
 // DefaultFeeForSize returns the fee, in coins, that the daemon would choose for
-// a transaction of so many virtual bytes. Fees of account daemons do not depend
-// on the size: ErrUnsupported, without a call. ctx bounds the call.
+// a transaction of size virtual bytes. Fees of account daemons do not depend on
+// the size: the error is ErrUnsupported, without a call. A BCH token wallet is
+// an error as in [Coin.UsedFee]. ctx bounds the call as in [Coin.Call].
 func (c *Coin) DefaultFeeForSize(ctx context.Context, size int) (decimal.Decimal, error) {
 	if err := c.supports("DefaultFeeForSize"); err != nil {
 		return decimal.Decimal{}, err
@@ -49,11 +53,11 @@ func (c *Coin) DefaultFeeForSize(ctx context.Context, size int) (decimal.Decimal
 	return query(ctx, c, requiredAmount, "get_default_fee", size)
 }
 
-// RecommendedFee returns the fee rate, in satoshis per 1000 virtual bytes,
-// with which a transaction is expected in one of the next so many blocks. It is
-// absent where there is no estimate: always on other daemons than those of BTC,
-// LTC and GRS, which answer 0. [WithFeeRate] counts per single virtual byte, a
-// thousandth of it. ctx bounds the call.
+// RecommendedFee returns the fee rate, in satoshis per 1000 virtual bytes, with
+// which a transaction should be confirmed within targetBlocks blocks.
+// [WithFeeRate] takes it per single virtual byte: divide by 1000. It is not
+// valid if there is no estimate, which is always so except on BTC, LTC and GRS.
+// ctx bounds the call as in [Coin.Call]. The call loads no wallet.
 func (c *Coin) RecommendedFee(ctx context.Context, targetBlocks int) (decimal.NullDecimal, error) {
 	rate, err := queryBare(ctx, c, parseAmount, "recommended_fee", targetBlocks)
 	if rate.Decimal.IsZero() {
@@ -80,7 +84,8 @@ func (c *Coin) feesAreCoins(method string) error {
 		return err
 	}
 	if c.d.cur.Family == FamilyElectronCash && c.wallet.Contract != "" {
-		return fmt.Errorf("bitcart: %s: the daemon counts the fees of a token wallet in tokens: use a Coin of the coin's own wallet", method)
+		return fmt.Errorf("bitcart: %s: the daemon counts the fees of a token wallet in tokens: "+
+			"use a Coin of the coin's own wallet", method)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ var pricedByGas = map[string]bool{"ETH": true, "BNB": true, "MATIC": true}
 
 // runByGas turns the fee into gas and a price, by an unsigned draft.
 func (p *payment) runByGas(ctx context.Context) (*Payout, error) {
-	draft, err := query(ctx, p.c, decodeGasDraft, p.method, append(p.args[:len(p.args):len(p.args)], Named{"unsigned": true})...)
+	draft, err := query(ctx, p.c, decodeGasDraft, p.method, p.with(Named{"unsigned": true})...)
 	if err != nil {
 		return nil, nothingPaid(err)
 	}

@@ -9,32 +9,33 @@ import (
 	"time"
 )
 
-// Handler handles one event. It runs on a goroutine of the stream, one at a
-// time for each wallet and at the same time for different wallets; it may
-// block and make calls, and only its own wallet's later events wait for it. It
-// must not wait for its own stream to return.
+// Handler handles one event. Handlers of one wallet run one at a time, those of
+// different wallets at the same time, on goroutines of the stream. A handler
+// may block and make calls: only later events of its own wallet wait for it. It
+// must not wait for its own stream to return. If it starts a goroutine, the
+// guarantees end when the handler returns.
 //
-// In a stream ctx carries the values of the stream's ctx but not its
-// cancellation: it is cancelled when DrainTimeout is over. In ProcessUpdates
-// it is the caller's.
+// In a stream, ctx carries the values of the stream's ctx but not its
+// cancellation; it is cancelled when DrainTimeout is over. In ProcessUpdates it
+// is the caller's ctx.
 //
-// An error is reported to OnHandlerError and the event is done; return
-// [Retry] to have it handed over again. A panic is an error.
+// In a stream, an error is reported to OnHandlerError and the event is done;
+// return [Retry] to get the event again. A panic counts as an error.
 type Handler func(ctx context.Context, ev *Event) error
 
-// Retry is what a handler returns to have the event handed over again, after
-// the given time, or with a growing pause when it is 0 or less. The event
-// stays at the head of its wallet's queue, and later events of that wallet
-// wait. err says why; it may be nil. ProcessUpdates does not repeat: there the
-// error goes back to the caller.
+// Retry is what a handler returns to get the event again after the given time,
+// or after a growing pause if the time is 0 or less. The event stays at the
+// head of its wallet's queue, and later events of that wallet wait. err says
+// why, for the logs; it may be nil. ProcessUpdates does not retry: it returns
+// the error to its caller.
 func Retry(err error, after time.Duration) error {
 	return &retryError{err: err, after: max(after, 0)}
 }
 
-// RetryAfter reports whether err, which ProcessUpdates has returned, asks by
-// [Retry] for another attempt, and after which time; 0 leaves the pause to the
-// caller. Of several errors the first that asks counts: a source that keeps
-// events for another attempt hands them over one by one.
+// RetryAfter reports whether err, which ProcessUpdates has returned, holds a
+// [Retry], and after which time the handler wants the event again; 0 leaves the
+// pause to the caller. If err joins several errors, the first Retry counts, so
+// a source that retries should pass its updates one by one.
 func RetryAfter(err error) (after time.Duration, again bool) {
 	var retry *retryError
 	if !errors.As(err, &retry) {
@@ -43,16 +44,17 @@ func RetryAfter(err error) (after time.Duration, again bool) {
 	return retry.after, true
 }
 
-// Registry is where handlers are registered: a *Coin, an *APIManager, a
+// Registry is where handlers are registered: a *Coin, an *APIManager or a
 // *Dispatcher.
 type Registry interface {
 	On(event string, h Handler)
 }
 
-// On registers fn as the handler of P's event. P is one of the payload types,
-// a type of your own, or a pointer to one. An update that PayloadOf cannot
-// read is the handler's error; fn is not called for it. A nil fn removes the
-// handler. An interface type names no event, and nothing is registered.
+// On registers fn as the handler of P's event. P is one of the payload types of
+// this package, a type of your own, or a pointer to one. An update that
+// [PayloadOf] cannot read counts as the handler's error, and fn is not called
+// for it. A nil fn removes the handler. If P is an interface type, which names
+// no event, nothing is registered.
 func On[P Payload](r Registry, fn func(ctx context.Context, ev *Event, p P) error) {
 	name, err := payloadName[P]()
 	if err != nil {

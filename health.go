@@ -5,35 +5,43 @@ import (
 	"time"
 )
 
-// Stats says how a stream is doing; counters are cumulative over all streams of
-// the Coin, or of the manager's daemon. A stream that a managed Coin runs by
-// itself counts from 0.
+// Stats describes the state of a stream. The counters are cumulative over all
+// streams of the Coin, or of the manager's daemon; a stream that a managed Coin
+// runs by itself counts from 0. The other members are zero while no stream
+// runs, except for Currency, URL and LastEvent.
 type Stats struct {
 	Currency   string    `json:"currency"`
 	URL        string    `json:"url"` // without credentials
 	Connected  bool      `json:"connected"`
-	Recovering bool      `json:"recovering"` // wallets are still being made ready
-	Since      time.Time `json:"since"`      // of the current connection, or of its loss
-	LastFrame  time.Time `json:"last_frame"` // anything that the daemon sent, pongs included
-	LastEvent  time.Time `json:"last_event"` // the last update that was received
+	Recovering bool      `json:"recovering"` // some wallets have not been tried since the connect
+	Since      time.Time `json:"since"`      // when the connection was made, or lost
+	LastFrame  time.Time `json:"last_frame"` // when the daemon last sent anything, pongs included
+	LastEvent  time.Time `json:"last_event"` // when the last update was received
 
-	Received      uint64 `json:"received"`       // updates of frames, polled and recovered ones, without garbage
-	Delivered     uint64 `json:"delivered"`      // handlers that returned anything but Retry; events that the loop of Events took
-	Recovered     uint64 `json:"recovered"`      // updates that came late, from the daemon's queue
-	Dropped       uint64 `json:"dropped"`        // events that found no room, or whose wallet was removed
+	// Received counts live, polled and recovered updates, without garbage.
+	Received uint64 `json:"received"`
+	// Delivered counts handlers that returned anything but Retry, and events
+	// that a loop over Events took.
+	Delivered uint64 `json:"delivered"`
+	// Recovered counts updates from the daemon's queue, which came late.
+	Recovered uint64 `json:"recovered"`
+	// Dropped counts events beyond the bounds, and those of removed wallets.
+	Dropped       uint64 `json:"dropped"`
 	Ignored       uint64 `json:"ignored"`        // events without a handler
-	Garbage       uint64 `json:"garbage"`        // what was no update
+	Garbage       uint64 `json:"garbage"`        // messages and updates that cannot be read
 	Foreign       uint64 `json:"foreign"`        // updates of wallets that were not added
 	HandlerErrors uint64 `json:"handler_errors"` // errors of handlers, panics included
-	Panics        uint64 `json:"panics"`
+	Panics        uint64 `json:"panics"`         // panics of handlers
 
 	Queued      int `json:"queued"`       // events that wait for their handler
-	QueuedBytes int `json:"queued_bytes"` // their size
-	Reconnects  int `json:"reconnects"`   // connections after the first
-	Gaps        int `json:"gaps"`         // gaps that were found, with OnGap or without
-	Armed       int `json:"armed"`        // wallets that are watched now
-	Unarmed     int `json:"unarmed"`      // wallets that are not, or not yet
-	Running     int `json:"running"`      // handlers inside; at StreamConfig.Workers, wallets wait for each other
+	QueuedBytes int `json:"queued_bytes"` // the size of those events
+	Reconnects  int `json:"reconnects"`   // connections after the first; cumulative
+	Gaps        int `json:"gaps"`         // gaps that were found, with OnGap or without; cumulative
+	Armed       int `json:"armed"`        // wallets that the daemon watches now
+	Unarmed     int `json:"unarmed"`      // wallets that it does not watch, or not yet
+	// Running counts the handlers that run now. When it reaches
+	// StreamConfig.Workers, wallets wait for each other.
+	Running int `json:"running"`
 }
 
 // counter names one of the cumulative members of Stats.
@@ -81,8 +89,8 @@ func (n *counters) addN(c counter, delta int) {
 	}
 }
 
-// Stats returns how the Coin's stream is doing; for a managed Coin, the
-// stream of its daemon. It is cheap and may be called at any time.
+// Stats returns the state of the Coin's stream, or, for a managed Coin, of its
+// daemon's stream. It is cheap and may be called at any time.
 func (c *Coin) Stats() Stats {
 	if c.ready() != nil {
 		return Stats{}

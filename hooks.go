@@ -11,67 +11,73 @@ import (
 	"github.com/bitcart-go/bitcart/internal/queue"
 )
 
-// Hooks are told about streams. Nil fields are skipped. The hooks of one daemon
-// run one at a time, in order, on a goroutine of their own: they may block and
-// make calls without holding up an event, but a hook must not wait for its own
-// stream to return. ctx is like a handler's. A panic is logged, without its
-// value. A hook that never returns costs the hooks behind it, not events: beyond
-// 65 536 waiting calls, or QueueBytes of events in them, new ones are dropped and
-// logged, and gaps among them are told later as one.
+// Hooks are functions that a stream calls. nil fields are skipped.
+//
+// The hooks of one daemon run one at a time, in order, on a goroutine of their
+// own. They may block and make calls without delaying an event, but a hook must
+// not wait for its own stream to return. Their ctx is like a handler's. A panic
+// is logged, without its value. A hook that never returns blocks the hooks
+// behind it, not events: once 65 536 calls wait, or calls that hold QueueBytes
+// of events, new ones are dropped and logged, and the gaps among them are
+// reported later as one.
 type Hooks struct {
-	// OnConnect is called after every connect, when each wallet has been
-	// tried once.
+	// OnConnect is called after every connect, once the stream has tried each
+	// wallet; if the connection ends before that, it is not called. With
+	// PollUpdates it is called when the daemon answers for the first time, and
+	// again after it was away.
 	OnConnect func(ctx context.Context, info ConnectInfo)
-	// OnDisconnect is called when a connection was lost and when an attempt to
-	// connect has failed; not when ctx has ended the stream.
+	// OnDisconnect is called when a connection is lost and when an attempt to
+	// connect fails, but not when ctx ends the stream.
 	OnDisconnect func(ctx context.Context, info DisconnectInfo)
-	// OnGap is called when events may be missing: read what you wait for by
-	// RPC. It is queued before the events that follow the gap; delivery does
-	// not wait for it to return.
+	// OnGap is called when events may be missing: read the requests that you
+	// wait for by RPC. The call is queued before the events that follow the gap,
+	// but their delivery does not wait for it to return.
 	OnGap func(ctx context.Context, gap Gap)
-	// OnArm is called when a wallet is watched, and for each failed try.
+	// OnArm is called once per connect and wallet when the daemon watches the
+	// wallet, and for each failed try to load it.
 	OnArm func(ctx context.Context, info ArmInfo)
-	// OnHandlerError is called for each error of a handler in a stream, panics
-	// included, Retry not.
+	// OnHandlerError is called for each error that a handler returns in a
+	// stream, and for each panic, but not for Retry.
 	OnHandlerError func(ctx context.Context, err *HandlerError)
-	// OnSlowHandler is called once for a handler that runs longer than
-	// StreamConfig.SlowHandler, while it is still running.
+	// OnSlowHandler is called once, while a handler is still running, if it has
+	// run for longer than StreamConfig.SlowHandler.
 	OnSlowHandler func(ctx context.Context, ev *Event, running time.Duration)
 }
 
-// ConnectInfo tells of a new connection.
+// ConnectInfo describes a new connection.
 type ConnectInfo struct {
 	Currency  string
-	First     bool          // of this run of the stream
-	Attempts  int           // to connect, this one included
+	First     bool          // it is the first connection of this run of the stream
+	Attempts  int           // attempts to connect, the successful one included
 	Downtime  time.Duration // since the last connection ended; 0 for the first one
-	Armed     int           // wallets that are watched
+	Armed     int           // wallets that the daemon watches now
 	Unarmed   int           // wallets that could not be loaded yet
-	Recovered int           // events that came from the daemon's queues
+	Recovered int           // updates that were recovered from the daemon's queues
 	Gaps      int           // gaps reported for this connect
 }
 
-// DisconnectInfo tells of the end of a connection, or of a failed attempt.
+// DisconnectInfo describes the end of a connection, or a failed attempt to
+// connect.
 type DisconnectInfo struct {
 	Currency string
 	Err      error
-	RetryIn  time.Duration // 0 = there is no further attempt
+	RetryIn  time.Duration // until the next attempt; 0 = there is none
 }
 
-// ArmInfo tells of one try to make the daemon watch a wallet.
+// ArmInfo describes one try to make the daemon load and watch a wallet.
 type ArmInfo struct {
 	Coin     *Coin
 	Err      error         // nil = the wallet is watched now
-	Attempts int           // since the connect, from 1
-	RetryIn  time.Duration // when Err is not nil
+	Attempts int           // tries since the connect, from 1
+	RetryIn  time.Duration // until the next try; 0 if Err is nil
 }
 
 // Gap says that events may be missing.
 type Gap struct {
 	Currency  string
-	Coin      *Coin     // nil = every wallet of the currency
+	Coin      *Coin     // whose events may be missing; nil = those of every wallet of the currency
 	ChainWide bool      // chain-wide events may be missing too
-	Since     time.Time // what came from then on may be missing; for GapStart what came before
+	Since     time.Time // events from then on may be missing; for GapStart, events before then
 	Reason    GapReason
 }
 
@@ -80,14 +86,15 @@ type GapReason uint8
 
 // Reasons of a gap.
 const (
-	GapUnknown  GapReason = iota // nothing proves that nothing is missing
-	GapStart                     // the stream or the wallet is new: what came before it is not known
+	GapUnknown  GapReason = iota // it is not proven that nothing is missing
+	GapStart                     // the stream or the wallet is new, so earlier events are unknown
 	GapRestart                   // the daemon was restarted and had forgotten its wallets
-	GapOverflow                  // more than the daemon's queue, or our own bounds, hold
+	GapOverflow                  // more updates came than the daemon's queue, or a bound of the stream, holds
 )
 
 var gapReasons = [...]string{"continuity is not proven", "start", "the daemon was restarted", "overflow"}
 
+// String returns the reason in words, such as "the daemon was restarted".
 func (r GapReason) String() string {
 	if int(r) < len(gapReasons) {
 		return gapReasons[r]

@@ -157,10 +157,10 @@ func (l *link) pushed(c *Coin, out queue.Outcome) {
 	}
 }
 
-// acceptForeign takes updates of a wallet that nobody added. Nothing is kept
-// for it: not even what would tell a repeat.
+// acceptForeign takes updates of a wallet that nobody added, after what came
+// before them.
 func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
-	l.flush() // what came before goes before
+	l.flush()
 	for i := range updates {
 		l.pushForeign(key, &updates[i], now)
 	}

@@ -10,15 +10,17 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Lightning is served by Electrum daemons (BTC, LTC, GRS) that have it switched on, for wallets
-// that hold a key. Everywhere else its methods return, before any call, ErrUnsupported or, where
-// the daemon's spec says that it is off, ErrLightningDisabled. A wallet that cannot do it, as one
-// of an xpub, is ErrLightningUnsupported by the daemon's answer. (Protocol section 9.13.)
+// Electrum daemons (BTC, LTC, GRS) support lightning if it is switched on, for wallets that hold a
+// key. For other currencies its methods return ErrUnsupported, and where the daemon's spec says that
+// it is off ErrLightningDisabled, both before any call. A wallet that does not support it, such as
+// one of an xpub, is ErrLightningUnsupported, by the daemon's answer. (Protocol section 9.13.)
 
-// AddInvoice makes a lightning invoice: Key and RHash are its payment hash, LightningInvoice is the
-// text to pay.
+// AddInvoice creates a lightning invoice. Its LightningInvoice is the text to pay, and its Key and
+// RHash are its payment hash. For currencies without lightning the error is ErrUnsupported, where
+// the daemon has it switched off ErrLightningDisabled, and for a wallet that holds no key
+// ErrLightningUnsupported. So it is with all lightning methods.
 //
-// ctx bounds the call, see [Coin.AddRequest].
+// ctx bounds the call, and errors are as in [Coin.AddRequest].
 func (c *Coin) AddInvoice(ctx context.Context, p RequestParams) (*Request, error) {
 	if err := c.supportsLightning(ctx, "AddInvoice"); err != nil {
 		return nil, err
@@ -53,16 +55,16 @@ func (c *Coin) GetInvoice(ctx context.Context, rhash string) (*Request, error) {
 	return c.readRequest(ctx, c.d.cur.dialect.readInvoice, rhash)
 }
 
-// NodeID returns the id of the wallet's lightning node, its public key in hexadecimal; "@host:port"
-// stands behind it where the node listens.
+// NodeID returns the id of the wallet's lightning node: its public key in hexadecimal, followed by
+// "@host:port" if the node listens there.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) NodeID(ctx context.Context) (string, error) {
 	return c.lightningText(ctx, "NodeID", "nodeid")
 }
 
-// Connect connects the wallet's lightning node to a peer, "pubkey@host" or "pubkey@host:port". A
-// text that is none is ErrInvalidNodeID.
+// Connect connects the wallet's lightning node to a peer, "pubkey@host" or "pubkey@host:port". Any
+// other text is ErrInvalidNodeID.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) Connect(ctx context.Context, peer string) error {
@@ -81,11 +83,12 @@ type Peer struct {
 	NodeID      string
 	Address     string
 	Initialized bool
-	Channels    []string        // their points, "txid:n"
+	Channels    []string        // the points, "txid:n", of the channels with it
 	Raw         json.RawMessage // the daemon's answer; do not change it
 }
 
-// ListPeers returns the peers of the wallet's node, without those that only gossip.
+// ListPeers returns the peers of the wallet's lightning node, without those that it only exchanges
+// gossip with.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) ListPeers(ctx context.Context) ([]*Peer, error) {
@@ -107,22 +110,24 @@ func decodePeer(o *object, raw json.RawMessage) *Peer {
 	}
 }
 
-// Channel is a lightning channel of the wallet, or the backup of one. Amounts are in coins, and
-// not valid where the daemon does not say: backups hold little more than the channel's ids.
+// Channel is a lightning channel of the wallet, or the backup of one. Amounts are in coins; they
+// are not valid where the daemon does not say, as for backups, which hold little more than the
+// channel's ids.
 type Channel struct {
 	Backup       bool
 	ID           string // channel id
-	ShortID      string // place in the chain, "" until it is mined
-	Point        string // "txid:n" of what opened it: what CloseChannel takes
+	ShortID      string // its place in the chain; "" until it is mined
+	Point        string // "txid:n" of the output that opened it, as CloseChannel takes it
 	ClosingTxID  string // "" while it is open
-	State        string // the daemon's word: "OPEN"
+	State        string // the daemon's word for it: "OPEN"
 	PeerState    string
 	RemotePubkey string
-	// LocalBalance is ours and RemoteBalance the peer's.
+	// LocalBalance is the wallet's share, RemoteBalance the peer's.
 	LocalBalance, RemoteBalance decimal.NullDecimal
 	// LocalReserve and RemoteReserve are what each side cannot spend.
 	LocalReserve, RemoteReserve decimal.NullDecimal
-	// LocalUnsettled and RemoteUnsettled are sent by each side and on their way.
+	// LocalUnsettled and RemoteUnsettled are what each side has sent and the
+	// other has not settled yet.
 	LocalUnsettled, RemoteUnsettled decimal.NullDecimal
 	Raw                             json.RawMessage // the daemon's answer; do not change it
 }
@@ -155,12 +160,12 @@ func (c *Coin) decodeChannel(o *object, raw json.RawMessage) *Channel {
 	}
 }
 
-// OpenChannel opens a channel of amount coins with a node, by its id or "pubkey@host:port", and
-// returns the channel's point, "txid:n". It spends the wallet's coins and is never repeated: after
-// an error that matches ErrMaybeSent look at ListChannels. An amount of nothing, or with digits
-// beyond the satoshi, is ErrInvalidAmount.
+// OpenChannel opens a channel with a node and returns the channel's point, "txid:n". node is the
+// node's id or "pubkey@host:port", amount is in coins. It spends the wallet's coins and is never
+// repeated: after an error that matches ErrMaybeSent, look at [Coin.ListChannels]. An amount that
+// is not more than zero, or has digits beyond the satoshi, is ErrInvalidAmount.
 //
-// It takes turns with the payments of the wallet, see [Coin.PayTo]. ctx bounds the waiting and the
+// It takes turns with the payments of the wallet, see [Coin.PayTo]. ctx bounds the waiting, and the
 // call as in [Coin.Call].
 func (c *Coin) OpenChannel(ctx context.Context, node string, amount decimal.Decimal) (point string, err error) {
 	if err := c.supports("OpenChannel"); err != nil {
@@ -182,8 +187,9 @@ func (c *Coin) OpenChannel(ctx context.Context, node string, amount decimal.Deci
 	return query(ctx, c, decodeText, "open_channel", node, amount)
 }
 
-// CloseChannel closes a channel by its point and returns the id of the closing transaction. force
-// closes without the peer's consent: the wallet's coins come back after a delay then.
+// CloseChannel closes a channel by its point and returns the hash of the closing transaction. With
+// force it closes the channel without the peer's consent, and the wallet's coins come back only
+// after a delay.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) CloseChannel(ctx context.Context, point string, force bool) (txid string, err error) {
@@ -194,16 +200,16 @@ func (c *Coin) CloseChannel(ctx context.Context, point string, force bool) (txid
 type LNPayment struct {
 	PaymentHash string
 	Success     bool
-	Preimage    string            // proof of payment; "" without success
-	Log         []json.RawMessage // the attempts, as the daemon writes them
+	Preimage    string            // the proof of payment; "" without success
+	Log         []json.RawMessage // the attempts, as the daemon writes them; do not change them
 	Raw         json.RawMessage   // the daemon's answer; do not change it
 }
 
-// LNPay pays a lightning invoice. A payment that failed is no error: look at Success. It is never
-// repeated; after an error that matches ErrMaybeSent the payment may have been made. A text that is
-// no invoice is ErrInvalidInvoice.
+// LNPay pays a lightning invoice, given as its bolt11 text. A payment that failed is no error: look
+// at Success. It is never repeated; after an error that matches ErrMaybeSent the payment may have
+// been made. A text that is no invoice is ErrInvalidInvoice.
 //
-// ctx bounds the call as in [Coin.Call], and the payment may go on after its end.
+// ctx bounds the call as in [Coin.Call]; the payment may go on after ctx has ended.
 func (c *Coin) LNPay(ctx context.Context, invoice string) (*LNPayment, error) {
 	var raw json.RawMessage
 	if err := c.lightning(ctx, "LNPay", &raw, "lnpay", invoice); err != nil {

@@ -35,29 +35,29 @@ type link struct {
 	hooks *hookRunner
 	chain *watch
 
-	work   context.Context // of handlers, hooks and get_updates: cancelled when the drain's time is over
-	cut    context.CancelFunc
-	drainO sync.Once
-	clock  *time.Timer
+	work       context.Context // of handlers, hooks and get_updates: cancelled when the drain's time is over
+	cut        context.CancelFunc
+	drainOnce  sync.Once
+	drainTimer *time.Timer
 
-	mu        sync.Mutex // guards what follows; taken before no other lock, held by no user code
-	watches   map[string]*watch
-	retired   map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
-	connected bool
-	pass      bool // wallets are being made ready
-	since     time.Time
-	lastFrame func() time.Time
-	poller    *poller // nil for a websocket
-	armed     int
+	mu         sync.Mutex // guards what follows; taken after hist, with no user code inside
+	watches    map[string]*watch
+	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
+	connected  bool
+	recovering bool // some wallets have not been tried since the connect
+	since      time.Time
+	lastFrame  func() time.Time
+	poller     *poller // nil for a websocket
+	armed      int
 
 	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
 	fail    context.CancelCauseFunc
 	started time.Time
 
-	// hist guards what was seen of the daemon's sequences, and keeps a push
-	// and its note one step. Taken before queue.Set.mu.
-	hist     sync.Mutex // before link.mu
-	recovery *recovery  // of a websocket
+	// hist guards what was seen of the daemon's sequences, and makes a push and
+	// its note in the history one step. Taken before mu.
+	hist     sync.Mutex
+	recovery *recovery // of a websocket
 
 	gapsWaiting waitingGaps  // among what waits, in the pull form
 	callsCut    atomic.Int64 // get_updates calls that the drain's end cut off
@@ -106,15 +106,17 @@ type watch struct {
 	droppedAt time.Time     // when its lane overflowed
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
-	episode     uint32             // counts what may have interrupted its events
-	gapIn       uint32             // the episode whose gap was reported
-	connect     uint32             // counts the connects
-	unreadIn    uint32             // the connect after which its queue may have been emptied for nothing, begun late, or lost something; 0 = none
-	missing     time.Time          // since when updates may be missing in this episode
-	turn        uint32             // counts when its lane was held or opened
-	begun       uint32             // the turn with which the pass began
-	awaited     replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
-	drained     *drained           // what its queue has told and its history has not; nil = nothing
+	episode     uint32 // counts what may have interrupted its events
+	gapIn       uint32 // the episode whose gap was reported
+	connect     uint32 // counts the connects
+	// The connect after which its queue may have been emptied for nothing, begun
+	// late, or lost something; 0 = none.
+	unreadIn uint32
+	missing  time.Time          // since when updates may be missing in this episode
+	turn     uint32             // counts when its lane was held or opened
+	begun    uint32             // the turn with which the pass began
+	awaited  replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
+	drained  *drained           // what its queue has told and its history has not; nil = nothing
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -372,7 +374,7 @@ func (l *link) addTo(s *Stats) {
 	s.QueuedBytes, s.Running = int(load.Bytes), load.Running
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.Connected, s.Recovering, s.Since = l.connected, l.pass, l.since
+	s.Connected, s.Recovering, s.Since = l.connected, l.recovering, l.since
 	s.Armed, s.Unarmed = l.armed, len(l.watches)-l.armed
 	if l.lastFrame != nil {
 		s.LastFrame = l.lastFrame()

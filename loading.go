@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// BatchLoad makes an account daemon load and watch many wallets, in calls of up to 2000. It does
-// not wait until they are synchronized. One bad wallet fails it, and the wallets in front of that
-// may be loaded. A stream loads its own wallets: this is for others. ErrUnsupported on the other
-// daemons, which load a wallet by any call that names it.
+// BatchLoad makes an account daemon load and watch many wallets, in calls of up to 2000 wallets. It
+// does not wait until they are synchronized. One bad wallet makes it fail, and wallets before that
+// one may be loaded. It is not needed for the wallets of a stream, which loads them itself. On
+// other daemons, which load a wallet by any call that names it, the error is ErrUnsupported,
+// without a call.
 //
-// ctx bounds all of it; without a deadline each call ends after 5 minutes.
+// ctx bounds all calls; without a deadline each call ends after 5 minutes.
 func (c *Coin) BatchLoad(ctx context.Context, wallets []Wallet) error {
 	if err := c.supports("BatchLoad"); err != nil {
 		return err
@@ -23,7 +24,7 @@ func (c *Coin) BatchLoad(ctx context.Context, wallets []Wallet) error {
 	}
 	done := 0
 	for batch := range slices.Chunk(wallets, mostBatch) {
-		if err := c.ask(ctx, nil, "batch_load", Named{"wallets": batch, "background": false}); err != nil {
+		if err := c.callBare(ctx, nil, "batch_load", Named{"wallets": batch, "background": false}); err != nil {
 			return fmt.Errorf("bitcart: BatchLoad: %d of %d wallets are loaded: %w", done, len(wallets), err)
 		}
 		done += len(batch)
@@ -32,9 +33,9 @@ func (c *Coin) BatchLoad(ctx context.Context, wallets []Wallet) error {
 }
 
 // CloseWallet makes the daemon forget the Coin's wallet until a call names it again, and reports
-// whether it was loaded. What the daemon's queue held for it is gone, and no event comes for it:
-// do not close the wallet of a stream that runs. Close wallets that hold a private key, and
-// diskless ones, whose payment requests end with it.
+// whether it was loaded. The daemon drops what its queue held for the wallet and sends no more
+// events for it: do not close a wallet while a stream runs for it. It is meant for wallets that
+// hold a private key, and for diskless ones, whose payment requests end with the wallet.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) CloseWallet(ctx context.Context) (bool, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -13,12 +14,13 @@ import (
 )
 
 // APIManager serves many wallets of many currencies over one connection per
-// daemon. It is safe for concurrent use, and it prints without wallet keys.
+// daemon. Make one with [NewAPIManager] or [ManagerFromEnv]. It is safe for
+// concurrent use, and it prints without wallet keys.
 //
-// Handlers are registered once for all wallets: the event's Coin says which
-// one it is about. A handler set on one of its Coins wins for that wallet.
-// Chain-wide events run the manager's handler once, with a Coin of the
-// currency that has no wallet.
+// Handlers are registered once for all wallets: [Event].Coin is the wallet that
+// an event is about. A handler set on one of the manager's Coins takes
+// precedence for that wallet. Chain-wide events run the manager's handler once,
+// with a Coin of the currency that has no wallet.
 type APIManager struct {
 	handlers registry
 	base     settings
@@ -38,13 +40,15 @@ type group struct {
 	link  *link // of the running stream; nil without one
 }
 
-// NewAPIManager makes a manager for the given wallets, a list of xpubs for each
-// currency. A currency with an empty or nil list has no wallets: its chain-wide
-// events are heard, and AddWallet adds wallets later. It does not connect.
+// NewAPIManager returns a manager for the given wallets: for each currency a
+// list of xpubs. A currency with an empty or nil list has no wallets; the
+// manager receives its chain-wide events, and AddWallet can add wallets later.
+// It does not connect.
 //
-// Options hold for every currency; WithCurrency overrides them for one. WithURL
-// names one daemon: with several currencies give it inside WithCurrency.
-// WithWallet and WithXpub do not fit. The errors, joined, are those of AddWallets.
+// Options apply to every currency; WithCurrency overrides them for one. WithURL
+// names one daemon, so with several currencies give it inside WithCurrency.
+// WithWallet and WithXpub are errors here. The other errors are those of
+// AddWallets; all of them are returned joined.
 func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, error) {
 	s, err := settings{}.with(inManager, opts)
 	if err != nil {
@@ -58,7 +62,7 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 	for symbol := range m.opts {
 		errs = append(errs, m.serve(symbol))
 	}
-	for _, symbol := range sortedKeys(wallets) {
+	for _, symbol := range slices.Sorted(maps.Keys(wallets)) {
 		if err := m.serve(symbol); err != nil {
 			errs = append(errs, err)
 			continue
@@ -76,19 +80,10 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 	return m, nil
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// AddWallet adds a wallet, also while a stream runs: it is armed at once then,
-// and WaitArmed of its Coin says when. opts can name another daemon (WithURL,
-// WithBasicAuth, WithEnv); a daemon that is known already is shared. Errors are
-// those of AddWallets.
+// AddWallet adds a wallet. While a stream runs, the stream loads the wallet at
+// once; WaitArmed of the returned Coin waits for that. opts can name another
+// daemon (WithURL, WithBasicAuth, WithEnv); a daemon that the manager knows
+// already is shared. Errors are those of AddWallets.
 func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
 	coins, err := m.AddWallets(currency, []Wallet{w}, opts...)
 	if err != nil {
@@ -97,10 +92,11 @@ func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin
 	return coins[0], nil
 }
 
-// AddWallets adds wallets, all of them or, with an error, none; an empty list is
-// no error. A key that was added before, or stands in ws twice, is
-// ErrWalletExists, a wallet without Xpub ErrWalletIncomplete; ErrUnsupportedCurrency
-// and *OptionError are the others.
+// AddWallets adds all of the wallets, or none if there is an error; an empty
+// list is no error. A wallet that was added before or is twice in ws is
+// ErrWalletExists, one without Xpub ErrWalletIncomplete. Other errors are
+// ErrUnsupportedCurrency, *[OptionError], and one for a wallet that does not
+// fit the currency.
 func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([]*Coin, error) {
 	d, err := m.newDaemon(currency, opts)
 	if err != nil {
@@ -146,8 +142,9 @@ func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([
 	return coins, nil
 }
 
-// RemoveWallet removes a wallet and reports whether it was there. Its events
-// that wait are dropped and counted; a handler that runs finishes.
+// RemoveWallet removes a wallet and reports whether it was there. Its waiting
+// events are dropped and counted in Stats.Dropped; a handler that is running
+// finishes.
 func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,8 +162,10 @@ func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
 	return false
 }
 
-// LoadWallet makes a Coin with the manager's settings, which is not added: its
-// events do not come with the manager's stream, and it has handlers of its own.
+// LoadWallet returns a Coin with the manager's settings that is not added to
+// the manager: the manager's stream does not deliver its events, and it has
+// handlers of its own. Like NewCoin it makes no call. Errors are those of
+// NewCoin.
 func (m *APIManager) LoadWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
 	d, err := m.newDaemon(currency, opts)
 	if err != nil {
@@ -243,7 +242,8 @@ func (g *group) plan() *linkPlan {
 	return p
 }
 
-// Coin returns the Coin of a wallet that was added.
+// Coin returns the Coin of a wallet that was added, by its key as
+// [Coin.WalletKey] returns it.
 func (m *APIManager) Coin(currency, walletKey string) (*Coin, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -263,7 +263,8 @@ func (m *APIManager) find(currency, key string) (*Coin, bool) {
 	return nil, false
 }
 
-// Coins yields the wallets that are added now, with their keys, in no order.
+// Coins yields the wallet keys and Coins of the wallets that are added now, in
+// no particular order.
 func (m *APIManager) Coins() iter.Seq2[string, *Coin] {
 	return func(yield func(string, *Coin) bool) {
 		m.mu.Lock()
@@ -282,19 +283,20 @@ func (m *APIManager) Coins() iter.Seq2[string, *Coin] {
 	}
 }
 
-// On registers the handler of one event for all wallets and the chain-wide
-// events, see [Coin.On].
+// On registers the handler of one event, for all wallets and for chain-wide
+// events; see [Coin.On].
 func (m *APIManager) On(event string, h Handler) { m.handlers.set([]string{event}, h) }
 
-// AddEventHandler registers one handler for several events, otherwise as On.
+// AddEventHandler registers one handler for several events; otherwise it is the
+// same as On.
 func (m *APIManager) AddEventHandler(events []string, h Handler) { m.handlers.set(events, h) }
 
 // Handles reports whether the manager itself has a handler for the event.
 func (m *APIManager) Handles(event string) bool { return m.handlers.lookup(event) != nil }
 
-// ProcessUpdates hands updates of one wallet to their handlers, see
-// [Coin.ProcessUpdates]; with an empty walletKey they are chain-wide. A wallet
-// that was not added is ErrUnknownWallet, and so is a currency.
+// ProcessUpdates delivers updates of one wallet to their handlers, see
+// [Coin.ProcessUpdates]. With an empty walletKey the updates are chain-wide. If
+// the currency or the wallet was not added, the error is ErrUnknownWallet.
 func (m *APIManager) ProcessUpdates(ctx context.Context, currency, walletKey string, updates []Update) error {
 	c, err := m.target(currency, walletKey)
 	if err != nil {
@@ -325,28 +327,28 @@ func (m *APIManager) target(currency, key string) (*Coin, error) {
 	return nil, fmt.Errorf("%w: %s %s", ErrUnknownWallet, strings.ToUpper(currency), walletName(key))
 }
 
-// StartWebsocket hears the events of all wallets, over one websocket for each
+// StartWebsocket receives the events of all wallets, over one websocket per
 // daemon; see [Coin.StartWebsocket]. All first connections are tried, and their
-// errors are returned joined; afterwards no currency's failure ends another's
-// stream. It returns ErrNoCurrencies when there is nothing to serve.
+// errors are returned joined. After that, no currency's failure ends another's
+// stream. Without a currency the error is ErrNoCurrencies.
 func (m *APIManager) StartWebsocket(ctx context.Context, opts ...StartOption) error {
 	return m.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
 }
 
-// PollUpdates asks for the updates of each wallet in turn; see
+// PollUpdates asks for the updates of all wallets, a few at a time; see
 // [Coin.PollUpdates]. Chain-wide events come once for each daemon, and only
 // from daemons that have a wallet.
 func (m *APIManager) PollUpdates(ctx context.Context, interval time.Duration) error {
 	return m.runStream(ctx, &stream{transport: polling(interval)})
 }
 
-// Events is StartWebsocket in pull form; see [Coin.Events].
+// Events is StartWebsocket in the form of an iterator; see [Coin.Events].
 func (m *APIManager) Events(ctx context.Context, opts ...StartOption) iter.Seq2[*Event, error] {
 	return pullEvents(ctx, opts, m.runStream)
 }
 
-// Stats returns how the stream is doing, one for each daemon, in the order of
-// currencies.
+// Stats returns the state of the streams, one for each daemon, in alphabetical
+// order of the currencies.
 func (m *APIManager) Stats() []Stats {
 	m.mu.Lock()
 	groups := slices.Clone(m.groups)

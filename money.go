@@ -19,6 +19,11 @@ const (
 
 var errAmount = errors.New("not an amount")
 
+// tooLarge: the plain text of the amount would exceed these bounds.
+func tooLarge(v decimal.Decimal) bool {
+	return v.Exponent() > maxAmountExponent || v.Exponent() < -maxAmountExponent || v.NumDigits() > maxAmountText
+}
+
 // parseAmount reads money exactly: a JSON string or number, fixed or
 // scientific; null is no amount. It never goes through a float.
 func parseAmount(raw json.RawMessage) (decimal.NullDecimal, error) {

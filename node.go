@@ -11,51 +11,32 @@ import (
 	"github.com/bitcart-go/bitcart/internal/jsonrpc"
 )
 
-// ask makes a call that names no wallet: the daemon would load it, and hold the call until it is
-// synchronized.
-func (c *Coin) ask(ctx context.Context, result any, method string, params ...any) error {
-	if err := c.ready(); err != nil {
-		return err
-	}
-	encoded, err := encodeParams(params, nil)
-	if err != nil {
-		return fmt.Errorf("bitcart: %s: %w", method, err)
-	}
-	answer, err := c.d.call(orBackground(ctx), method, encoded, func() redactor {
-		return secretsOf(c.wallet, c.key, method, params)
-	})
-	if err != nil {
-		return err
-	}
-	return decodeResult(method, answer, result)
-}
-
-// Info is the state of a daemon, from getinfo. A daemon whose node is away says little more than
-// that: all but Version and Path is zero then.
+// Info is the state of a daemon, as its method getinfo answers it. While a daemon has lost its
+// node, everything but Version and Path is zero.
 //
-// Some daemons list the wallets that they have opened, and a wallet's name may be a seed; a server's
-// URL may hold a key. So an Info prints without Server, Path and Raw under every verb, in slog and as
-// JSON.
+// Some daemons list the wallets that they have opened, and a wallet's name may be a seed; a
+// server's URL may hold a key. So an Info prints without Server, Path and Raw under every verb, in
+// slog and as JSON.
 type Info struct {
 	Connected bool `json:"connected"` // to its node or server
-	// Synchronized: the daemon has caught up with its node. One that does not say so is taken at its
-	// word while it is connected.
+	// Synchronized says that the daemon has caught up with its node. For a daemon that does not report
+	// it, it equals Connected.
 	Synchronized     bool  `json:"synchronized"`
 	BlockchainHeight int64 `json:"blockchain_height"` // of the last block that the daemon has processed
 	ServerHeight     int64 `json:"server_height"`     // of the newest block that its node or server knows
 	// TotalWallets is how many wallets the daemon has loaded, other clients' included.
 	TotalWallets int    `json:"total_wallets"`
-	SPVNodes     int    `json:"spv_nodes"`
+	SPVNodes     int    `json:"spv_nodes"`         // Electrum servers that it is connected to
 	Network      string `json:"network,omitempty"` // "mainnet", "regtest"; "" where the daemon does not say
 	Version      string `json:"version"`           // of the engine; of the daemon's own core on account daemons
 	Server       string `json:"-"`
 	Path         string `json:"-"` // of the daemon's data
-	// Raw is the daemon's answer, with what only some daemons have: fee_estimates, gas_price, ... Do
-	// not change or log it.
+	// Raw is the daemon's answer, with members that only some daemons have: fee_estimates, gas_price,
+	// ... Do not change or log it.
 	Raw json.RawMessage `json:"-"`
 }
 
-// String tells what has to do with being up to date.
+// String returns the version, how far the daemon is synchronized, and how many wallets it has.
 func (i Info) String() string {
 	state := "not connected"
 	switch {
@@ -64,7 +45,8 @@ func (i Info) String() string {
 	case i.Connected:
 		state = "synchronizing"
 	}
-	return fmt.Sprintf("version %s: %s, block %d of %d, %d wallets", i.Version, state, i.BlockchainHeight, i.ServerHeight, i.TotalWallets)
+	return fmt.Sprintf("version %s: %s, block %d of %d, %d wallets",
+		i.Version, state, i.BlockchainHeight, i.ServerHeight, i.TotalWallets)
 }
 
 // GoString is String.
@@ -76,9 +58,10 @@ func (i Info) Format(f fmt.State, _ rune) { writeSafe(f, i.String()) }
 // LogValue is String as a slog value.
 func (i Info) LogValue() slog.Value { return slog.StringValue(i.String()) }
 
-// Info asks a daemon how it is doing. Electrum daemons answer only when they are synchronized.
+// Info returns the state of the daemon. Electrum daemons do not answer before they are
+// synchronized.
 //
-// ctx bounds the call as in [Coin.Call]. No wallet is loaded by it.
+// ctx bounds the call as in [Coin.Call]. The call loads no wallet.
 func (c *Coin) Info(ctx context.Context) (*Info, error) {
 	return queryBare(ctx, c, decodeInfo, "getinfo")
 }
@@ -98,9 +81,9 @@ func decodeInfo(raw json.RawMessage) (*Info, error) {
 	return info, o.err
 }
 
-// Help returns the names of the daemon's methods, for Call.
+// Help returns the names of the daemon's methods, which [Coin.Call] can call.
 //
-// ctx bounds the call as in [Coin.Call].
+// ctx bounds the call as in [Coin.Call]. The call loads no wallet.
 func (c *Coin) Help(ctx context.Context) ([]string, error) {
 	return queryBare(ctx, c, decodeNames, "help")
 }
@@ -113,13 +96,14 @@ func decodeNames(raw json.RawMessage) ([]string, error) {
 	return names, nil
 }
 
-// Spec is what a daemon says about itself: its errors and what it can do (protocol section 3.2).
+// Spec is the description that a daemon gives of itself: its errors and its capabilities (protocol
+// section 3.2).
 type Spec struct {
 	Version string
-	// Exceptions are the daemon's errors by code. Daemons give one code different meanings; errors.Is
-	// with this package's errors goes by their names.
+	// Exceptions are the daemon's errors by code. The same code means different things on different
+	// daemons, so errors.Is matches this package's errors by name.
 	Exceptions map[int]SpecException
-	// Capabilities is nil on account daemons. "lightning": switched on.
+	// Capabilities says what is switched on: "lightning". It is nil on account daemons.
 	Capabilities map[string]bool
 	Raw          json.RawMessage // the whole document; do not change it
 }
@@ -127,14 +111,14 @@ type Spec struct {
 // SpecException is the meaning of one error code.
 type SpecException struct {
 	Name      string // exc_name: "RequestNotFoundError"
-	Docstring string // for people
+	Docstring string // an explanation for people
 }
 
-// Spec returns the daemon's spec. It is read once for all Coins that share a daemon and kept, so
-// after an update of the daemon it is the old one. A spec that cannot be had is asked for again
-// after 10 s, and its error returned meanwhile.
+// Spec returns the daemon's spec. It is read once for all Coins that share a daemon, and kept:
+// after an update of the daemon it is the old one. If it cannot be read, the error is returned for
+// 10 s before the daemon is asked again.
 //
-// ctx bounds it, and 10 s do.
+// ctx bounds the call, and so do 10 s.
 func (c *Coin) Spec(ctx context.Context) (*Spec, error) {
 	if err := c.ready(); err != nil {
 		return nil, err
@@ -158,9 +142,9 @@ func copySpec(s *jsonrpc.Spec) *Spec {
 	}
 }
 
-// GetConfig returns a setting, null where it has no value. An unknown name is ErrNoConfigKey on
-// Electrum daemons and null on the others. On Electrum a wallet has settings of its own: those of
-// the Coin's wallet are asked for.
+// GetConfig returns a setting as JSON, or null if it has no value. An unknown name is
+// ErrNoConfigKey on Electrum daemons, and null on the others. On Electrum daemons a wallet has
+// settings of its own, and the Coin's wallet is the one that is asked.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) GetConfig(ctx context.Context, key string) (json.RawMessage, error) {
@@ -169,8 +153,9 @@ func (c *Coin) GetConfig(ctx context.Context, key string) (json.RawMessage, erro
 	return value, err
 }
 
-// SetConfig changes a setting; value is anything that encodes as JSON. Names that begin with "env_"
-// change the running settings of an account daemon. See GetConfig for whose setting it is.
+// SetConfig changes a setting; value is anything that encodes as JSON. On account daemons, names
+// that begin with "env_" change the settings of the running daemon. See [Coin.GetConfig] for whose
+// setting it is.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) SetConfig(ctx context.Context, key string, value any) error {
@@ -181,12 +166,12 @@ func (c *Coin) SetConfig(ctx context.Context, key string, value any) error {
 	return err
 }
 
-// RescanBlocks makes an account daemon look at blocks again, from start to end; end 0 is the newest
-// one. Events of those blocks come again, and payments that were missed are credited. Do not use it
-// with XMR without need: the daemon counts a payment a second time. ErrUnsupported on the other
-// daemons.
+// RescanBlocks makes an account daemon scan the blocks from start to end again; end 0 stands for
+// the newest block. The events of those blocks are sent again, and payments that were missed are
+// credited. Use it for XMR only if you must: the daemon counts a payment a second time. On other
+// daemons the error is ErrUnsupported, without a call.
 //
-// ctx bounds the call as in [Coin.Call], and the scan may go on after its end.
+// ctx bounds the call as in [Coin.Call]; the scan may go on after ctx has ended.
 func (c *Coin) RescanBlocks(ctx context.Context, start, end int64) error {
 	if err := c.supports("RescanBlocks"); err != nil {
 		return err
@@ -198,5 +183,5 @@ func (c *Coin) RescanBlocks(ctx context.Context, start, end int64) error {
 	if end != 0 {
 		blocks = append(blocks, end)
 	}
-	return c.ask(ctx, nil, "rescan_blocks", blocks...)
+	return c.callBare(ctx, nil, "rescan_blocks", blocks...)
 }

@@ -5,18 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Option configures a [Coin], an [APIManager] or a [Dispatcher]. An option
-// that is wrong or does not fit its constructor is that constructor's error,
-// an *OptionError.
+// Option configures a [Coin], an [APIManager] or a [Dispatcher]. If an option is wrong, or is given
+// to a constructor that it is not for, that constructor returns an *[OptionError].
 type Option interface {
 	apply(*settings) error
 }
@@ -97,9 +94,9 @@ const (
 	anywhere  = perDaemon | inDispatcher
 )
 
-// WithWallet sets the wallet of NewCoin. Without it a Coin can make calls that
-// need no wallet and hear chain-wide events. An APIManager takes its wallets by
-// NewAPIManager and AddWallet.
+// WithWallet sets the wallet of NewCoin. A Coin without a wallet can make the calls that need none
+// and receives chain-wide events only. An APIManager gets its wallets from NewAPIManager and
+// AddWallet instead.
 func WithWallet(w Wallet) Option {
 	return option{"WithWallet", inCoin, func(s *settings) error {
 		s.wallet = &w
@@ -107,8 +104,8 @@ func WithWallet(w Wallet) Option {
 	}}
 }
 
-// WithXpub is WithWallet(Wallet{Xpub: xpub}). A view key of XMR needs WithWallet,
-// with its Address.
+// WithXpub is short for WithWallet(Wallet{Xpub: xpub}). A view key of XMR needs WithWallet, because
+// it comes with an Address.
 func WithXpub(xpub string) Option {
 	return option{"WithXpub", inCoin, func(s *settings) error {
 		s.wallet = &Wallet{Xpub: xpub}
@@ -116,9 +113,9 @@ func WithXpub(xpub string) Option {
 	}}
 }
 
-// WithURL sets the daemon's base URL, http or https. A path is kept in front
-// of everything that is requested (a daemon behind a proxy). Credentials in it
-// count as WithBasicAuth. Default: http://localhost and the currency's port.
+// WithURL sets the daemon's base URL, http or https. Its path, for example that of a reverse proxy,
+// is put in front of the path of every request. Credentials in the URL have the effect of
+// WithBasicAuth. Default: http://localhost and the currency's port.
 func WithURL(base string) Option {
 	return option{"WithURL", perDaemon | inWallet, func(s *settings) error {
 		u, err := parseBase(base)
@@ -166,8 +163,8 @@ func parseBase(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// WithBasicAuth sets the daemon's user and password. Default: electrum and
-// electrumz. A colon in either is an error: the daemon cannot read it.
+// WithBasicAuth sets the daemon's user and password. Default: electrum and electrumz. The daemon
+// cannot read a colon, or characters beyond Latin-1, in either of them, so those are errors.
 func WithBasicAuth(user, password string) Option {
 	return option{"WithBasicAuth", perDaemon | inWallet, func(s *settings) error {
 		return s.setAuth(user, password)
@@ -187,9 +184,9 @@ func (s *settings) setAuth(user, pass string) error {
 	return nil
 }
 
-// WithEnv reads where the daemon is from the platform's environment variables:
-// <COIN>_HOST and <COIN>_PORT, <COIN>_LOGIN and <COIN>_PASSWORD. What is not
-// set keeps its default, and WithURL and WithBasicAuth win over them.
+// WithEnv reads the daemon's address and credentials from the platform's environment variables
+// <COIN>_HOST, <COIN>_PORT, <COIN>_LOGIN and <COIN>_PASSWORD. A variable that is not set keeps the
+// default. WithURL and WithBasicAuth take precedence.
 func WithEnv() Option {
 	return option{"WithEnv", perDaemon | inWallet, func(s *settings) error {
 		s.env = true
@@ -197,8 +194,9 @@ func WithEnv() Option {
 	}}
 }
 
-// WithTransport sets the transport of RPC and websocket: its proxy, dialler and
-// TLS settings hold for both. It is not changed, and it is yours to close.
+// WithTransport sets the HTTP transport of both RPC and websocket: its proxy, dialler and TLS
+// settings apply to both. The library does not change it, and closing its idle connections is up to
+// you.
 func WithTransport(t *http.Transport) Option {
 	return option{"WithTransport", perDaemon, func(s *settings) error {
 		if t == nil {
@@ -209,9 +207,9 @@ func WithTransport(t *http.Transport) Option {
 	}}
 }
 
-// WithProxy sends RPC and websocket through a proxy: http, https, socks5 or
-// socks5h. Default: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. With
-// WithTransport it applies to a copy of that transport.
+// WithProxy sends both RPC and websocket through a proxy; its URL begins with http, https, socks5
+// or socks5h. Default: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. Together with WithTransport
+// it applies to a copy of that transport.
 func WithProxy(proxy string) Option {
 	return option{"WithProxy", perDaemon, func(s *settings) error {
 		u, err := url.Parse(proxy)
@@ -227,8 +225,8 @@ func WithProxy(proxy string) Option {
 	}}
 }
 
-// WithTLSConfig sets the TLS settings of RPC and websocket. The config is
-// copied. With WithTransport it applies to a copy of that transport.
+// WithTLSConfig sets the TLS settings of both RPC and websocket. The config is copied. Together
+// with WithTransport it applies to a copy of that transport.
 func WithTLSConfig(c *tls.Config) Option {
 	return option{"WithTLSConfig", perDaemon, func(s *settings) error {
 		if c == nil {
@@ -239,11 +237,10 @@ func WithTLSConfig(c *tls.Config) Option {
 	}}
 }
 
-// WithHTTPClient sets the HTTP client of RPC, for tracing say. The websocket
-// does not use it; WithTransport, WithProxy and WithTLSConfig hold for the
-// websocket alone then. Give it no Timeout: that would cut get_updates as well,
-// and each time is a gap. Redirects are not followed unless it has a
-// CheckRedirect.
+// WithHTTPClient sets the HTTP client of RPC, for tracing for example. The websocket does not use
+// it, so WithTransport, WithProxy and WithTLSConfig then apply to the websocket alone. Do not set
+// its Timeout: a timeout also cuts get_updates off, and each time is a gap. Redirects are followed
+// only if it has a CheckRedirect.
 func WithHTTPClient(c *http.Client) Option {
 	return option{"WithHTTPClient", perDaemon, func(s *settings) error {
 		if c == nil {
@@ -254,8 +251,8 @@ func WithHTTPClient(c *http.Client) Option {
 	}}
 }
 
-// WithLogger sets where the library logs. Default: nowhere. Wallet keys and
-// passwords are never logged.
+// WithLogger sets where the library logs. Default: nowhere. Wallet keys and passwords are never
+// logged.
 func WithLogger(l *slog.Logger) Option {
 	return option{"WithLogger", anywhere, func(s *settings) error {
 		if l == nil {
@@ -266,8 +263,8 @@ func WithLogger(l *slog.Logger) Option {
 	}}
 }
 
-// WithHooks sets what is told about streams. Inside WithCurrency it replaces all
-// hooks of the manager.
+// WithHooks sets the functions that streams call. Inside WithCurrency it replaces all hooks of the
+// manager.
 func WithHooks(h Hooks) Option {
 	return option{"WithHooks", anywhere, func(s *settings) error {
 		s.hooks = h
@@ -275,8 +272,8 @@ func WithHooks(h Hooks) Option {
 	}}
 }
 
-// WithStream sets the bounds and times of streams. Inside WithCurrency it
-// replaces the manager's as a whole.
+// WithStream sets the bounds and times of streams. Inside WithCurrency it replaces the manager's
+// StreamConfig as a whole.
 func WithStream(c StreamConfig) Option {
 	return option{"WithStream", anywhere, func(s *settings) error {
 		if err := c.check(); err != nil {
@@ -287,10 +284,9 @@ func WithStream(c StreamConfig) Option {
 	}}
 }
 
-// WithAllWallets delivers the events of every wallet of the daemon, not only
-// of the added ones, through an APIManager. Such foreign wallets are not loaded
-// after a restart and not recovered; each of their events has a Coin of its own.
-// Every reconnect is a gap of all wallets, GapUnknown.
+// WithAllWallets makes an APIManager deliver the events of every wallet in the daemon, not only of
+// the added ones. Such foreign wallets are neither loaded after a restart nor recovered, and each
+// of their events has a Coin of its own. Every reconnect is a Gap of all wallets, with GapUnknown.
 func WithAllWallets() Option {
 	return option{"WithAllWallets", inManager | inCurrency, func(s *settings) error {
 		s.allWallets = true
@@ -298,8 +294,8 @@ func WithAllWallets() Option {
 	}}
 }
 
-// WithCurrency serves a currency with settings of its own, on top of the
-// manager's. The currency needs no wallet in NewAPIManager's map.
+// WithCurrency makes an APIManager serve a currency with options of its own, on top of the
+// manager's. The currency need not be in NewAPIManager's map.
 func WithCurrency(currency string, opts ...Option) Option {
 	return option{"WithCurrency", inManager, func(s *settings) error {
 		if _, err := lookupCurrency(currency); err != nil {
@@ -311,84 +307,6 @@ func WithCurrency(currency string, opts ...Option) Option {
 		s.currencies = append(s.currencies, currencyOptions{strings.ToUpper(currency), opts})
 		return nil
 	}}
-}
-
-// environ fills in what WithEnv asks for.
-func (s *settings) environ(cur *currency) error {
-	if !s.env {
-		return nil
-	}
-	if err := s.environURL(cur); err != nil {
-		return &OptionError{"WithEnv", errors.New(cur.Symbol + "_HOST, " + cur.Symbol + "_PORT: " + err.Error())}
-	}
-	if err := s.environAuth(cur.Symbol); err != nil {
-		return &OptionError{"WithEnv", err}
-	}
-	return nil
-}
-
-// environURL also takes credentials that the host has in front; those of WithBasicAuth and of the
-// variables win.
-func (s *settings) environURL(cur *currency) error {
-	host, port := os.Getenv(cur.Symbol+"_HOST"), os.Getenv(cur.Symbol+"_PORT")
-	if s.baseURL != nil || host == "" && port == "" {
-		return nil
-	}
-	u, err := envURL(host, port, cur.Port)
-	if err != nil {
-		return err
-	}
-	s.baseURL = u
-	if s.hasAuth || anySet(cur.Symbol+"_LOGIN", cur.Symbol+"_PASSWORD") {
-		u.User = nil
-	}
-	return s.takeAuth(u)
-}
-
-func (s *settings) environAuth(symbol string) error {
-	if s.hasAuth || !anySet(symbol+"_LOGIN", symbol+"_PASSWORD") {
-		return nil
-	}
-	return s.setAuth(envOr(symbol+"_LOGIN", defaultUser), envOr(symbol+"_PASSWORD", defaultPassword))
-}
-
-func anySet(names ...string) bool {
-	for _, name := range names {
-		if _, set := os.LookupEnv(name); set {
-			return true
-		}
-	}
-	return false
-}
-
-func envOr(name, otherwise string) string {
-	if value, set := os.LookupEnv(name); set {
-		return value
-	}
-	return otherwise
-}
-
-func envURL(host, port string, defaultPort int) (*url.URL, error) {
-	if host == "" {
-		host = defaultHost
-	}
-	if port == "" {
-		port = strconv.Itoa(defaultPort)
-	}
-	if !strings.Contains(host, "://") {
-		if net.ParseIP(host) != nil && strings.Contains(host, ":") {
-			host = "[" + host + "]" // IPv6
-		}
-		host = "http://" + host
-	}
-	u, err := parseBase(host)
-	if err != nil {
-		return nil, err
-	}
-	if u.Port() == "" {
-		u.Host += ":" + port
-	}
-	return parseBase(u.String())
 }
 
 // StartOption configures one run of StartWebsocket or Events.
@@ -416,59 +334,61 @@ func startOptions(opts []StartOption) startConfig {
 	return c
 }
 
-// WithForceConnect keeps trying when the first connection fails, instead of
-// returning the error. Bad credentials, 404 and a bad URL still end it.
+// WithForceConnect keeps trying if the first connection fails, instead of returning the error.
+// Wrong credentials, HTTP status 404 and a bad URL still end the stream.
 func WithForceConnect() StartOption { return startOption(func(c *startConfig) { c.force = true }) }
 
-// WithoutReconnect ends a stream with its first connection and returns why.
+// WithoutReconnect makes a stream end with its first connection, and return why that ended.
 func WithoutReconnect() StartOption { return startOption(func(c *startConfig) { c.once = true }) }
 
-// WithoutBacklog drops what the daemon's queues held before the first connect,
-// and what a wallet's held before it was added to the stream.
+// WithoutBacklog drops what the daemon's queues held before the first connect, and what the queue
+// of a wallet held before the wallet was added to the stream. Reconnects recover events as usual.
 func WithoutBacklog() StartOption { return startOption(func(c *startConfig) { c.noBacklog = true }) }
 
-// WithReconnectCallback calls f after every connect, the first included, when
-// the wallets are ready. Its error is logged; with WithoutReconnect it ends the
-// stream and is returned. f runs like a hook: it may block and make calls.
+// WithReconnectCallback calls f after every connect, the first one included, once each wallet has
+// been tried. f's error is logged; with WithoutReconnect it ends the stream and is returned. f runs
+// like a hook: it may block and make calls, but must not wait for its own stream to return.
 func WithReconnectCallback(f func(ctx context.Context, currency string) error) StartOption {
 	return startOption(func(c *startConfig) { c.reconnected = f })
 }
 
-// StreamConfig bounds a stream. The zero value of each field is its default;
-// negative values are errors but for DequeCap.
+// StreamConfig sets the bounds and times of a stream. The zero value of each field stands for its
+// default. Negative values are errors, except for DequeCap.
 type StreamConfig struct {
-	// Workers is how many handlers run at once for one daemon, at most.
-	// 0 = 256. They are started on demand: an idle stream has none.
+	// Workers is the most handlers that run at once for one daemon. 0 = 256.
+	// Their goroutines start on demand: an idle stream has none.
 	Workers int
-	// QueuePerWallet is how many events of one wallet wait, at most. 0 = 1024.
-	// What a reconnect recovers may go beyond it by what the daemon's queue
-	// holds.
+	// QueuePerWallet is the most events of one wallet that wait for its
+	// handler. 0 = 1024. Recovered events may exceed it by what the daemon's
+	// queue holds.
 	QueuePerWallet int
-	// QueueBytes is how many bytes of events wait for one daemon, at most; one
-	// wallet holds at most an eighth of it. 0 = 64 MiB.
+	// QueueBytes is the most bytes of events that wait for one daemon's
+	// handlers; one wallet takes at most an eighth of it. 0 = 64 MiB.
 	QueueBytes int64
-	// ReadLimit is the size of one websocket message, in bytes. A larger one
-	// ends the connection, which is made again. 0 = 16 MiB.
+	// ReadLimit is the largest websocket message, in bytes. A larger one ends
+	// the connection, and the stream reconnects. 0 = 16 MiB.
 	ReadLimit int64
-	// PingInterval is how long a connection may be silent before it is asked
-	// whether it lives. 0 = 20 s.
+	// PingInterval is how long a connection may be silent before the stream
+	// sends a ping. 0 = 20 s.
 	PingInterval time.Duration
-	// PongTimeout is how long the answer to that may take. 0 = 10 s.
+	// PongTimeout is how long the answer to a ping may take before the
+	// connection counts as dead. 0 = 10 s.
 	PongTimeout time.Duration
-	// BackoffMin is the first pause before another attempt to connect, to poll,
-	// or to hand over an event. The pauses double, are jittered by up to a half,
-	// and none is longer than BackoffMax. 0 = 500 ms and 30 s.
+	// BackoffMin is the first pause before another attempt to connect, to poll, to
+	// load a wallet, to read its queue, or to deliver an event after Retry. Pauses
+	// double, are jittered by up to a half, and never exceed BackoffMax.
+	// 0 = 500 ms and 30 s.
 	BackoffMin, BackoffMax time.Duration
-	// DrainTimeout is how long a stream that ends waits for its handlers.
-	// 0 = 10 s.
+	// DrainTimeout is how long a stream that ends waits for its handlers before
+	// it cancels their contexts. 0 = 10 s.
 	DrainTimeout time.Duration
-	// SlowHandler is when OnSlowHandler is called for a handler that is still
-	// running. 0 = 30 s.
+	// SlowHandler is how long a handler may run before OnSlowHandler is called.
+	// 0 = 30 s.
 	SlowHandler time.Duration
-	// DequeCap is how many updates the daemon's queue holds (its POLLING_CAP).
-	// 0 = learn: 100, raised when a longer answer is seen; a smaller queue has
-	// to be named, or its overflow goes unseen. -1 = no recovery: every
-	// reconnect is a gap.
+	// DequeCap is how many updates the daemon's queue holds for each wallet (its
+	// POLLING_CAP). 0 = assume 100, and more once a longer answer was seen. If
+	// the queue is smaller, set its size, or its overflow goes unnoticed.
+	// -1 = no recovery: every reconnect is a gap.
 	DequeCap int
 }
 

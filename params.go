@@ -13,8 +13,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Named holds the named arguments of a [Coin.Call]; it is the last argument.
-// The wallet is added by Call under the name "xpub".
+// Named holds the named arguments of a [Coin.Call] and is its last argument.
+// Call adds the wallet under the name "xpub"; do not set it.
 type Named map[string]any
 
 // encodeParams makes the "params" member of a request: positional arguments
@@ -210,20 +210,24 @@ func (unwritable) MarshalJSON() ([]byte, error) {
 	return nil, fmt.Errorf("%w: out of range", ErrInvalidAmount)
 }
 
-// publicMethods take no key but under secretNames, so that an error may quote
-// their arguments: addresses, hashes and ids. Of any other method none is quoted.
+// publicMethods take no key among their positional arguments (addresses, hashes
+// and ids), so an error may quote those. It quotes none of any other method.
 var publicMethods = map[string]bool{
-	"get_request": true, "getrequest": true, "get_invoice": true, "rmrequest": true, "delete_request": true, "setrequestaddress": true,
-	"get_transaction": true, "gettransaction": true, "get_tx_status": true, "get_tx_size": true, "getaddresshistory": true,
-	"getaddressbalance": true, "getaddressbalance_wallet": true, "getaddressbalance_contract": true, "validateaddress": true,
-	"normalizeaddress": true, "validatecontract": true, "readcontract": true, "payto": true, "paytomany": true, "transfer": true,
-	"broadcast": true, "get_used_fee": true, "get_default_fee": true, "getconfig": true, "help": true, "modifypaymenturl": true,
-	"add_request": true, "addrequest": true, "add_invoice": true, "lnpay": true, "open_channel": true, "close_channel": true, "add_peer": true,
+	"get_request": true, "getrequest": true, "get_invoice": true, "rmrequest": true,
+	"delete_request": true, "setrequestaddress": true, "get_transaction": true,
+	"gettransaction": true, "get_tx_status": true, "get_tx_size": true, "getaddresshistory": true,
+	"getaddressbalance": true, "getaddressbalance_wallet": true, "getaddressbalance_contract": true,
+	"validateaddress": true, "normalizeaddress": true, "validatecontract": true, "readcontract": true,
+	"payto": true, "paytomany": true, "transfer": true, "broadcast": true, "get_used_fee": true,
+	"get_default_fee": true, "getconfig": true, "help": true, "modifypaymenturl": true,
+	"add_request": true, "addrequest": true, "add_invoice": true, "lnpay": true, "open_channel": true,
+	"close_channel": true, "add_peer": true,
 }
 
 // secretNames are named arguments that hold a key.
 var secretNames = map[string]bool{
-	"xpub": true, "password": true, "private_key": true, "privkey": true, "seed": true, "passphrase": true, "key": true, "wallets": true,
+	"xpub": true, "password": true, "private_key": true, "privkey": true, "seed": true,
+	"passphrase": true, "key": true, "wallets": true,
 }
 
 // secretsOf collects what a call sends that must not show in an error's text.

@@ -326,7 +326,7 @@ func (r *recovery) passed(p *pass) {
 	l.hist.Unlock()
 	l.mu.Lock()
 	if l.epoch.Load() == p.epoch {
-		l.pass = false
+		l.recovering = false
 	}
 	info := p.info
 	info.Armed, info.Unarmed = l.armed, len(l.watches)-l.armed

@@ -12,47 +12,51 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Output is one receiver of a payment.
+// Output is one recipient of a payment.
 type Output struct {
-	Address string          // as the daemon of the coin takes it; it is the daemon that checks it
+	Address string          // in any form that the coin's daemon accepts; only the daemon checks it
 	Amount  decimal.Decimal // in coins
 }
 
-// Payout is a payment that was signed, and broadcast unless that was not asked
-// for.
+// Payout is a payment that was signed and, except with [WithoutBroadcast],
+// broadcast.
 type Payout struct {
-	// TxID is the hash by which the network knows the transaction; "" without
+	// TxID is the hash of the transaction in the network; "" if it was not
 	// broadcast.
 	TxID string
-	// RawTx is the signed transaction: hexadecimal text, or, where the daemon
-	// hands over an object (TRX, tokens on BCH), its JSON text. A wallet without
-	// keys gives what has to be signed elsewhere (a PSBT on BTC, LTC and GRS).
+	// RawTx is the signed transaction: hexadecimal text, or JSON text where the
+	// daemon answers an object (TRX, tokens on BCH). From a wallet without keys
+	// it is what has to be signed elsewhere (a PSBT on BTC, LTC and GRS).
 	RawTx string
-	Raw   json.RawMessage // the answer that RawTx was taken from
+	Raw   json.RawMessage // the answer that RawTx was taken from; do not change it
 }
 
-// BroadcastError is a payment that was signed, but is not known to have been
-// broadcast. Repeat it by [Coin.Broadcast] with RawTx, as often as needed: the
-// network takes one transaction once. Never repeat it by paying again, which
-// signs a second payment.
+// BroadcastError is a payment that was signed but is not known to have been
+// broadcast. Pass RawTx to [Coin.Broadcast], as often as needed: the network
+// accepts a transaction only once. Never repeat the payment itself, which would
+// sign a second one.
 //
-// Whatever Err is, the transaction may be on its way: a daemon passes on what
-// one server answered, and another may have taken it. Err matches ErrMaybeSent
-// when the daemon's answer to the broadcast itself is missing.
+// Whatever Err is, the transaction may be on its way: the daemon passes on the
+// answer of one server, and another server may have accepted the transaction.
+// Err matches ErrMaybeSent if the daemon's answer to the broadcast itself is
+// missing.
 //
-// On BTC, LTC, GRS, BCH and XRG the wallet keeps the coins for it, until the
-// daemon's removelocaltx gives it up; where Err is of addtransaction, whose
-// answer is missing then, maybe not. Account daemons keep nothing. On ETH, BNB
-// and MATIC the next payment of the wallet may take the same nonce, and only one
-// of the two can stand; on TRX both can. Settle it first.
+// On BTC, LTC, GRS, BCH and XRG the wallet keeps the transaction's coins from
+// other payments until the daemon's method removelocaltx gives them up; if Err
+// comes from addtransaction, whose answer is missing then, it may not keep
+// them. Account daemons keep nothing: on ETH, BNB and MATIC the wallet's next
+// payment may use the same nonce, so that only one of the two can succeed, and
+// on TRX both can. Settle this payment first.
 //
-// A BroadcastError prints without RawTx, which whoever has it can broadcast.
+// A BroadcastError prints without RawTx, because anybody who has it can
+// broadcast it.
 type BroadcastError struct {
-	TxID  string // to look for it on the chain; "" on BTC, LTC and GRS where addtransaction has not told it
+	TxID  string // the transaction's hash; "" on BTC, LTC and GRS if addtransaction's answer is missing
 	RawTx string // as in Payout
-	Err   error
+	Err   error  // why it is not known to be broadcast
 }
 
+// Error returns the cause, and length and hash of RawTx in its place.
 func (e *BroadcastError) Error() string {
 	return fmt.Sprintf("bitcart: the transaction is signed, but not known to be broadcast (%d characters, SHA-256 %.4x): %s",
 		len(e.RawTx), sha256.Sum256([]byte(e.RawTx)), inner(e.Err))
@@ -67,8 +71,9 @@ func (e *BroadcastError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
 // GoString is Error.
 func (e *BroadcastError) GoString() string { return e.Error() }
 
-// PayOption changes how [Coin.PayTo] and [Coin.PayToMany] pay. Of the options
-// about the fee at most one may be given; without any the daemon chooses.
+// PayOption changes how [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] pay.
+// At most one option about the fee may be given; without any, the daemon
+// chooses the fee.
 type PayOption interface {
 	apply(*payOptions) error
 }
@@ -92,10 +97,10 @@ func (o payOption) apply(p *payOptions) error {
 	return nil
 }
 
-// WithFee sets the whole fee, in coins, of more than nothing. It is rounded up
-// to the smallest unit; on ETH, BNB and MATIC, where it is spread over the gas,
-// down to one the daemon can ask for. ErrUnsupported on TRX and on registered
-// account currencies.
+// WithFee sets the whole fee, in coins; it must be more than zero. It is
+// rounded up to the smallest unit. On ETH, BNB and MATIC it is spread over the
+// transaction's gas and rounded down to a whole price per gas. On TRX and on
+// registered account currencies it is ErrUnsupported.
 func WithFee(fee decimal.Decimal) PayOption {
 	return feeOption("WithFee", func(p *payOptions) error {
 		p.fee = fee
@@ -103,10 +108,10 @@ func WithFee(fee decimal.Decimal) PayOption {
 	})
 }
 
-// WithFeeRate sets the fee for each unit of the transaction's size: satoshis
-// per virtual byte, rounded up to three decimals; gwei per gas on ETH, BNB and
-// MATIC, where one that is no whole number of wei is an error.
-// ErrUnsupported on TRX and on registered account currencies.
+// WithFeeRate sets the fee per unit of the transaction's size: in satoshis per
+// virtual byte, rounded up to three decimals, or in gwei per gas on ETH, BNB and
+// MATIC, where a rate that is not a whole number of wei is an error. On TRX and
+// on registered account currencies it is ErrUnsupported.
 func WithFeeRate(rate decimal.Decimal) PayOption {
 	return feeOption("WithFeeRate", func(p *payOptions) error {
 		p.rate = rate
@@ -114,12 +119,13 @@ func WithFeeRate(rate decimal.Decimal) PayOption {
 	})
 }
 
-// WithFeeFunc asks fee for the whole fee once the transaction's size is known:
-// in virtual bytes, on ETH, BNB and MATIC in gas. defaultFee is what the daemon
-// would choose; it and the result are in coins, the result as for [WithFee]. Zero
-// means the daemon's choice. An error ends the payment before anything has left
-// and comes back wrapped. fee runs on the caller's goroutine and may make calls.
-// ErrUnsupported on TRX and on registered account currencies.
+// WithFeeFunc calls fee for the whole fee once the transaction's size is known.
+// size is in virtual bytes, or in gas on ETH, BNB and MATIC. defaultFee is what
+// the daemon would choose. defaultFee and the result are in coins, and the
+// result is rounded as in [WithFee]; zero leaves the fee to the daemon. An
+// error ends the payment before any money has moved, and is returned wrapped.
+// fee runs on the caller's goroutine and may make calls. On TRX and on
+// registered account currencies it is ErrUnsupported.
 func WithFeeFunc(fee func(size int, defaultFee decimal.Decimal) (decimal.Decimal, error)) PayOption {
 	return feeOption("WithFeeFunc", func(p *payOptions) error {
 		p.feeFunc = fee
@@ -130,9 +136,9 @@ func WithFeeFunc(fee func(size int, defaultFee decimal.Decimal) (decimal.Decimal
 	})
 }
 
-// WithoutBroadcast only signs: [Payout].RawTx is the transaction, for
-// [Coin.Broadcast]. The wallet does not keep its coins for it: what else is paid
-// before the broadcast can spend them.
+// WithoutBroadcast only signs. [Payout].RawTx is then the transaction, for
+// [Coin.Broadcast]. The wallet does not keep the transaction's coins: another
+// payment before the broadcast can spend them.
 func WithoutBroadcast() PayOption {
 	return payOption{"WithoutBroadcast", func(p *payOptions) error {
 		p.withoutBroadcast = true
@@ -163,39 +169,42 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 	return p, errors.Join(errs...)
 }
 
-// PayTo pays amount coins to an address. The daemon signs, so the wallet is a
-// seed or a private key; a wallet of a token is an error, since the daemon would
-// pay coins from it: see [Coin.Transfer]. XMR daemons cannot pay: ErrUnsupported,
-// without a call.
+// PayTo pays amount coins to an address. The daemon signs, so the wallet must
+// be a seed or a private key. A token wallet is an error, because the daemon
+// would pay coins from it: use [Coin.Transfer]. XMR daemons cannot pay: the
+// error is ErrUnsupported, without a call. An amount that is not more than
+// zero, or has digits beyond the smallest unit, is ErrInvalidAmount.
 //
-// Signing and broadcasting are calls of their own, and only the broadcast moves
-// money. An error of any type but *[BroadcastError] therefore means that nothing
-// was paid and that paying again is safe. A *BroadcastError means that the one
-// transaction is signed and may be kept or sent: go on with [Coin.Broadcast],
-// never with PayTo.
+// Signing and broadcasting are separate calls, and only the broadcast moves
+// money. So an error of any type but *[BroadcastError] means that nothing was
+// paid, and paying again is safe. A *BroadcastError means that one transaction
+// is signed and may be on its way: continue with [Coin.Broadcast], never with
+// PayTo.
 //
-// Payments of one wallet on one daemon take turns within the process, if all name
-// the daemon by one URL or as this machine; those of other processes, or by another
-// daemon, can collide with them. ctx bounds the waiting and all calls; each
-// call has 5 minutes when ctx has no deadline. When it ends too early the error
-// is a *BroadcastError if the transaction was signed.
+// Payments from one wallet on one daemon take turns within the process, provided
+// that all name the daemon by the same URL or as this machine. Those of other
+// processes, or through another daemon, can collide with them. ctx bounds the
+// waiting and all calls; without a deadline each call ends after 5 minutes. If
+// ctx ends after the transaction was signed, the error is a *BroadcastError.
 func (c *Coin) PayTo(ctx context.Context, address string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	return c.pay(ctx, "PayTo", []Output{{address, amount}}, opts)
 }
 
-// PayToMany pays several outputs in one transaction, otherwise as [Coin.PayTo].
-// Account daemons cannot: ErrUnsupported, without a call.
+// PayToMany pays several outputs in one transaction; otherwise it is like
+// [Coin.PayTo]. Account daemons cannot do this: the error is ErrUnsupported,
+// without a call.
 func (c *Coin) PayToMany(ctx context.Context, outputs []Output, opts ...PayOption) (*Payout, error) {
 	return c.pay(ctx, "PayToMany", outputs, opts)
 }
 
-// Broadcast sends a signed transaction, text or JSON text as in [Payout], to the
-// network and returns its hash. Sending one transaction again is safe and pays
-// once; a node that has it already may answer an error, which matches
-// ErrAlreadyBroadcast where its text is known; the hash comes with that error, but
-// on BTC, LTC and GRS. An error that matches ErrMaybeSent leaves open whether it
-// is on its way. The Coin needs no wallet. XMR daemons sign nothing and answer no
-// hash: ErrUnsupported, without a call. ctx bounds the call.
+// Broadcast sends a signed transaction, as in [Payout].RawTx, to the network
+// and returns its hash. Sending a transaction again is safe and pays only once.
+// A node that has the transaction already may answer with an error; it matches
+// ErrAlreadyBroadcast if its text is known, and the hash is returned beside it,
+// except on BTC, LTC and GRS. After an error that matches ErrMaybeSent the
+// transaction may be on its way. The Coin needs no wallet. XMR daemons do not
+// support it: the error is ErrUnsupported, without a call. ctx bounds the call
+// as in [Coin.Call].
 func (c *Coin) Broadcast(ctx context.Context, rawTx string) (txid string, err error) {
 	if err := c.supports("Broadcast"); err != nil {
 		return "", err

@@ -12,18 +12,19 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Payload is the body of an event: one of the four below, or a type of yours
-// whose EventName says which event it belongs to. EventName is called on the
-// zero value.
+// Payload is the body of an event: one of the four types below, or a type of
+// your own whose EventName says which event it belongs to. EventName is called
+// on the zero value.
 //
-// A struct of yours is decoded by encoding/json, and a member that is absent or
-// null is an error unless its field can say so itself (a pointer, slice, map,
-// interface, or a struct with a Valid field such as decimal.NullDecimal) or is
-// tagged omitempty or omitzero.
+// A struct of your own is decoded by encoding/json. A member that is absent or
+// null is an error unless its field can express that (a pointer, slice, map,
+// interface, or a struct with a bool field Valid, such as decimal.NullDecimal)
+// or has the tag option omitempty or omitzero.
 type Payload interface{ EventName() string }
 
-// NewBlock: the chain has a new block. Heights may come out of order and more
-// than once on account daemons, and not each of them on the others.
+// NewBlock is the payload of EventNewBlock: the chain has a new block. Account
+// daemons may send heights out of order and more than once; the other daemons
+// may leave heights out.
 type NewBlock struct {
 	Height int64 `json:"height"`
 }
@@ -31,10 +32,11 @@ type NewBlock struct {
 // EventName returns EventNewBlock.
 func (NewBlock) EventName() string { return EventNewBlock }
 
-// NewTransaction: a transaction of this wallet has appeared. Only ETH, BNB,
-// MATIC and TRX daemons send more than Tx.
+// NewTransaction is the payload of EventNewTransaction: a transaction of this
+// wallet has appeared. Only daemons of ETH, BNB, MATIC and TRX send more than
+// Tx.
 type NewTransaction struct {
-	Tx          string              `json:"tx"`
+	Tx          string              `json:"tx"` // the transaction's hash
 	FromAddress string              `json:"from_address,omitempty"`
 	To          string              `json:"to,omitempty"`
 	Amount      decimal.NullDecimal `json:"amount,omitzero"` // in coins or tokens; absent is not zero
@@ -44,47 +46,51 @@ type NewTransaction struct {
 // EventName returns EventNewTransaction.
 func (NewTransaction) EventName() string { return EventNewTransaction }
 
-// NewPayment: the status of a payment request has changed. The same status can
-// come again, and a reorganisation of the chain lowers it.
+// NewPayment is the payload of EventNewPayment: the status of a payment request
+// has changed. The same status can come again, and a reorganisation of the
+// chain can lower it.
 type NewPayment struct {
-	// Address is what the wire calls so: a request id on most daemons, an
-	// address on BCH and XRG, the payment hash for lightning. See RequestKey.
+	// Address is the member "address" of the update. It holds the request's id
+	// on most daemons, an address on BCH and XRG, and the payment hash for
+	// lightning. Use RequestKey.
 	Address    string              `json:"address"`
 	Status     RequestStatus       `json:"status"`
-	StatusStr  string              `json:"status_str"` // for people; it can change and be localised
+	StatusStr  string              `json:"status_str"` // for display only: daemons may change or translate it
 	TxHashes   []string            `json:"tx_hashes,omitempty"`
-	SentAmount decimal.NullDecimal `json:"sent_amount,omitzero"` // in coins or tokens, so far; absent is not zero
+	SentAmount decimal.NullDecimal `json:"sent_amount,omitzero"` // received so far, in coins or tokens; absent is not zero
 	Contract   string              `json:"contract,omitempty"`
 }
 
 // EventName returns EventNewPayment.
 func (NewPayment) EventName() string { return EventNewPayment }
 
-// RequestKey returns what GetRequest takes to read the request.
+// RequestKey returns the key of the request, as [Coin.GetRequest] takes it.
 func (p NewPayment) RequestKey() string { return p.Address }
 
-// VerifiedTx: a transaction of this wallet has its first confirmation.
+// VerifiedTx is the payload of EventVerifiedTx: a transaction of this wallet
+// has its first confirmation.
 type VerifiedTx struct {
-	Tx     string `json:"tx"`
-	Height int64  `json:"height"`
+	Tx     string `json:"tx"`     // the transaction's hash
+	Height int64  `json:"height"` // of its block
 }
 
 // EventName returns EventVerifiedTx.
 func (VerifiedTx) EventName() string { return EventVerifiedTx }
 
-// RequestStatus is the state of a payment request, by the daemon's code.
+// RequestStatus is the state of a payment request, as the daemon's code
+// (protocol section 7).
 type RequestStatus int
 
 // States of a payment request.
 const (
-	StatusUnpaid       RequestStatus = 0 // the amount is not reached; it may be paid in part
+	StatusUnpaid       RequestStatus = 0 // less than the amount was paid, or nothing
 	StatusExpired      RequestStatus = 1 // unpaid and past its expiry
-	StatusUnknown      RequestStatus = 2 // the daemon says so, or its word is not known: see StatusStr
+	StatusUnknown      RequestStatus = 2 // the daemon says so, or the library does not know its status: see StatusStr
 	StatusPaid         RequestStatus = 3 // on chain: at least one confirmation; lightning: settled
 	StatusInFlight     RequestStatus = 4 // outgoing lightning
 	StatusFailed       RequestStatus = 5 // outgoing lightning
 	StatusRouting      RequestStatus = 6 // outgoing lightning
-	StatusUnconfirmed  RequestStatus = 7 // the amount is reached, without confirmation
+	StatusUnconfirmed  RequestStatus = 7 // the amount was paid, without a confirmation yet
 	StatusBroadcasting RequestStatus = 8 // outgoing
 	StatusBroadcast    RequestStatus = 9 // outgoing
 )
@@ -92,6 +98,7 @@ const (
 var statusNames = [...]string{"unpaid", "expired", "unknown", "paid", "in flight", "failed", "routing",
 	"unconfirmed", "broadcasting", "broadcast"}
 
+// String returns the status in words, such as "unpaid" or "in flight".
 func (s RequestStatus) String() string {
 	if s >= 0 && int(s) < len(statusNames) {
 		return statusNames[s]
@@ -100,13 +107,13 @@ func (s RequestStatus) String() string {
 }
 
 // PayloadOf decodes the update of ev. P is a payload type, a pointer to one, or
-// anything that encoding/json decodes an object into. The error is
-// ErrWrongEvent when P names another event, otherwise a *PayloadError; a
-// required member that is absent or null is one, so no field is zero by
-// accident.
+// any type that encoding/json can decode an object into. The error is
+// ErrWrongEvent if P belongs to another event, otherwise a *[PayloadError]. A
+// required member that is absent or null is such an error, so no field is zero
+// by accident.
 //
-// The members of the library's own payloads have exactly the names of the
-// daemon's; for a type of yours encoding/json takes a name in any case.
+// The members of this package's payloads must have exactly the daemon's names;
+// for a type of your own encoding/json ignores the case of names.
 func PayloadOf[P any](ev *Event) (P, error) {
 	var p, zero P
 	if ev == nil || ev.body == nil {

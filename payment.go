@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"slices"
 
 	"github.com/shopspring/decimal"
 )
@@ -34,7 +36,8 @@ func (c *Coin) newPayment(name string, outputs []Output, opts []PayOption) (*pay
 		return nil, err
 	}
 	if c.wallet.Contract != "" {
-		return nil, fmt.Errorf("bitcart: %s: the wallet is of a token and the daemon would pay coins from it: use Transfer", name)
+		return nil, fmt.Errorf("bitcart: %s: the wallet is of a token and the daemon would pay coins from it: "+
+			"use Transfer", name)
 	}
 	o, err := readPayOptions(opts)
 	if err != nil {
@@ -92,7 +95,7 @@ func checkOutput(name string, out Output, decimals int) error {
 // checkPositive also refuses numbers whose plain text would fill the memory.
 func checkPositive(v decimal.Decimal) error {
 	switch {
-	case v.Exponent() > maxAmountExponent || v.Exponent() < -maxAmountExponent || v.NumDigits() > maxAmountText:
+	case tooLarge(v):
 		return errors.New("is out of range")
 	case !v.IsPositive():
 		return errors.New("is not more than zero")
@@ -142,7 +145,12 @@ func (p *payment) sign(ctx context.Context, fees Named) (signedTx, error) {
 	if p.c.keepsCoins() {
 		named["addtransaction"] = false
 	}
-	return query(ctx, p.c, decodeSigned, p.method, append(p.args[:len(p.args):len(p.args)], named)...)
+	return query(ctx, p.c, decodeSigned, p.method, p.with(named)...)
+}
+
+// with returns the call's arguments with named ones behind them.
+func (p *payment) with(named Named) []any {
+	return append(slices.Clone(p.args), named)
 }
 
 // runByFeeFunc signs a draft to learn the size (protocol section 9.10). The
@@ -208,7 +216,9 @@ func (p *payment) askFee(size int, defaultFee decimal.Decimal) (decimal.Decimal,
 
 // payInTurn signs a transaction and broadcasts it, while no other payment of
 // the wallet does. Errors of signing are not maybe sent: no money has moved.
-func (c *Coin) payInTurn(ctx context.Context, sign func(context.Context) (signedTx, error), withoutBroadcast bool) (*Payout, error) {
+func (c *Coin) payInTurn(
+	ctx context.Context, sign func(context.Context) (signedTx, error), withoutBroadcast bool,
+) (*Payout, error) {
 	lane, leave := paying.join(c)
 	defer leave()
 	if err := lane.take(ctx); err != nil {
@@ -326,7 +336,8 @@ var errNoSize = errors.New("not a size")
 
 func decodeSize(raw json.RawMessage) (int, error) {
 	v, err := parseAmount(raw)
-	if err != nil || !v.Decimal.IsInteger() || !v.Decimal.IsPositive() || v.Decimal.GreaterThan(decimal.NewFromInt(1<<31-1)) {
+	if err != nil || !v.Decimal.IsInteger() || !v.Decimal.IsPositive() ||
+		v.Decimal.GreaterThan(decimal.NewFromInt(math.MaxInt32)) {
 		return 0, errNoSize
 	}
 	return int(v.Decimal.IntPart()), nil

@@ -16,25 +16,27 @@ const (
 	pollPatience    = 30 * time.Second // after which a call keeps no place from other wallets
 )
 
-// PollUpdates asks the daemon for the wallet's updates, at an interval that
-// begins when the last answer has come (0 or less = 1 s), and hands them to
-// the handlers. It blocks until ctx ends and owns all its goroutines. It is
-// good for tests and for a quick look; StartWebsocket hears sooner and recovers
-// what a lost connection missed. A Coin without wallet returns
-// ErrWalletRequired.
+// PollUpdates asks the daemon for the wallet's updates at an interval, which
+// begins when the last answer has come (0 or less = 1 s), and delivers them to
+// the handlers. It blocks until ctx ends, and all its goroutines have ended
+// when it returns. It suits tests and a quick look; StartWebsocket receives
+// events sooner and recovers what was missed during a lost connection. Without
+// a wallet the error is ErrWalletRequired.
 //
-// Failures are logged, told to OnDisconnect or OnArm, and survived with growing
-// pauses; wrong credentials and 404 end it until the daemon was reached once.
-// OnGap is called when an answer is as long as the daemon's queue, when a call
-// failed after it may have emptied the queue, and when the daemon was restarted:
-// it is asked at the interval how many wallets it has. What another reader of
-// the queue took is not seen, nor a restart between two calls after which other
-// clients have already loaded as many wallets as there were.
+// Failures are logged, reported to OnDisconnect or OnArm, and followed by
+// another attempt after growing pauses. Wrong credentials and HTTP status 404
+// end it as long as the daemon has not been reached once. OnGap is called when
+// an answer is as long as the daemon's queue, when a call failed after it may
+// have emptied the queue, and when the daemon was restarted, for which
+// PollUpdates asks the daemon at the interval how many wallets it has. Two
+// things go unnoticed: updates that another reader of the queue took, and a
+// restart between two calls after which other clients have already loaded as
+// many wallets as there were before.
 //
-// get_updates empties the queue even when its caller has gone, so ctx does not
-// cut a call off: when ctx ends, a call under way is waited for and what it
-// brings is handed over, all within DrainTimeout; see StartWebsocket for what is
-// returned.
+// get_updates empties the daemon's queue even if its caller has gone, so ctx
+// does not cut a call off: when ctx ends, a call under way is waited for and
+// its updates are delivered, all within DrainTimeout. For what is returned then
+// see StartWebsocket.
 func (c *Coin) PollUpdates(ctx context.Context, interval time.Duration) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -55,7 +57,9 @@ func polling(interval time.Duration) transport {
 		defer end(nil)
 		stop := context.AfterFunc(ctx, l.beginDrain) // bounds the calls under way
 		defer stop()
-		p := &poller{l: l, ctx: ctx, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started}
+		p := &poller{
+			l: l, ctx: ctx, interval: interval, end: end, queueCap: queueCap(l.cfg), tried: l.started, witnessed: l.started,
+		}
 		return p.run(ctx)
 	}
 }
@@ -73,7 +77,9 @@ type poller struct {
 	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
 
-	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
+	// mu guards what follows. An answer's items are pushed under it, so that
+	// chain-wide ones keep their order.
+	mu       sync.Mutex
 	chain    replay.Chain
 	queueCap int  // what the daemon's queue holds, as far as is known
 	up       bool // the last call was answered
@@ -326,7 +332,7 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	}
 	p.up = false
 	p.l.setConnected(false)
-	final = !p.served && p.l.first && p.permanent(err)
+	final = !p.served && p.l.first && permanent(err)
 	p.mu.Unlock()
 	if final {
 		retryIn = 0
@@ -337,11 +343,6 @@ func (p *poller) down(err error, retryIn time.Duration) (final bool) {
 	}
 	p.l.reportLoss(err, retryIn)
 	return final
-}
-
-func (p *poller) permanent(err error) bool {
-	var failed *CallError
-	return errors.Is(err, ErrUnauthorized) || errors.As(err, &failed) && failed.StatusCode == 404
 }
 
 // answered notes that the daemon is there.

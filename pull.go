@@ -5,20 +5,24 @@ import (
 	"iter"
 )
 
-// Events is StartWebsocket in pull form: it yields every event in the order in
-// which they arrived, one at a time, and handlers do not run for it. A gap
-// comes in its place as (nil, *GapError), beside OnGap, and the iteration goes
-// on; when more than 16 384 wait for the loop, the rest are told as one. An event
-// is done when the loop's body is: there is no Retry. Each iteration is a stream
-// of its own; beside another one its only pair is (nil, ErrStreamRunning). The
-// last pair is (nil, err) when the stream failed, or when events were left that
-// the loop did not take within DrainTimeout; there is none when ctx ended.
-// Leaving the loop ends the stream.
+// Events is StartWebsocket in the form of an iterator. It yields every event in
+// order of arrival, one at a time; handlers do not run. An event is done when
+// the loop's body is: there is no Retry. Each iteration is a stream of its own,
+// and leaving the loop ends it.
+//
+// A gap comes in its place among the events, as (nil, *[GapError]), and OnGap
+// is called as well; the iteration goes on. When 16 384 gaps wait for the loop,
+// further ones are reported as one. If another stream runs, the only pair is
+// (nil, ErrStreamRunning). If the stream fails, or the loop did not take all
+// events within DrainTimeout, the last pair is (nil, err). When ctx ends
+// otherwise, the iteration just ends.
 func (c *Coin) Events(ctx context.Context, opts ...StartOption) iter.Seq2[*Event, error] {
 	return pullEvents(ctx, opts, c.runStream)
 }
 
-func pullEvents(ctx context.Context, opts []StartOption, run func(context.Context, *stream) error) iter.Seq2[*Event, error] {
+func pullEvents(
+	ctx context.Context, opts []StartOption, run func(context.Context, *stream) error,
+) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		ctx, cancel := context.WithCancel(orBackground(ctx))
 		p := &puller{parcels: make(chan parcel), taken: make(chan struct{}), left: make(chan struct{})}

@@ -13,63 +13,67 @@ import (
 // defaultExpiry is the life of a request whose Expiry is 0.
 const defaultExpiry = 15 * time.Minute
 
-// RequestParams describes a payment request that is to be made.
+// RequestParams describes a payment request, or a lightning invoice, to be created.
 type RequestParams struct {
-	// Amount is in coins, in tokens for a token wallet. Not valid = any amount; zero is the same on
-	// all but Electron Cash daemons. Digits beyond what the coin has the daemon rounds: look at the
-	// Request's Amount.
+	// Amount is in coins, or in tokens for a token wallet. If it is not valid, any amount pays the
+	// request; zero means the same on all but Electron Cash daemons. The daemon rounds digits beyond
+	// the coin's smallest unit: read the Amount of the returned Request.
 	Amount decimal.NullDecimal
-	// Description goes into the payment URI where the coin's has a place for it, so the payer can
-	// read it.
+	// Description becomes part of the payment URI where the coin's URIs have a place for it, so the
+	// payer may read it.
 	Description string
-	// Expiry is how long the request can be paid, in whole seconds and rounded up. 0 = 15 minutes,
-	// negative = for ever.
+	// Expiry is how long the request can be paid, rounded up to whole seconds. 0 = 15 minutes,
+	// negative = it never expires.
 	Expiry time.Duration
 }
 
-// RequestFilter chooses requests by status. The zero value chooses all; with several members set a
-// request has to match one. Requests that are paid but not confirmed match none of them.
+// RequestFilter chooses requests by status. The zero value chooses all. If several fields are set,
+// a request must match one of them. A request that is paid but not confirmed (StatusUnconfirmed)
+// matches none of them.
 type RequestFilter struct {
-	Pending bool // StatusUnpaid, paid in part included
+	Pending bool // StatusUnpaid, which includes requests that are paid in part
 	Expired bool // StatusExpired
 	Paid    bool // StatusPaid
 }
 
-// Request is a payment request, or a lightning invoice, as its daemon last told.
+// Request is the state of a payment request, or of a lightning invoice, as the daemon has answered
+// it (protocol sections 7, 8 and 9).
 type Request struct {
-	// Key is what GetRequest, RemoveRequest and SetRequestAddress take, and what payment events name:
-	// see NewPayment.RequestKey. It is an id, the address on Electron Cash daemons, the payment hash
-	// for lightning.
-	Key     string
-	Address string // to pay to; all requests of one account wallet but XMR's share theirs
-	// URI is a payment link. "" when the daemon makes none: Electrum without amount and description.
+	// Key identifies the request: GetRequest, RemoveRequest and SetRequestAddress take it, and
+	// payment events name it, see NewPayment.RequestKey. It is an id, or the address on Electron Cash
+	// daemons, or the payment hash for lightning.
+	Key string
+	// Address is where to pay. All requests of one account wallet share it, except with XMR.
+	Address string
+	// URI is a payment link. It is "" where the daemon makes none: on Electrum daemons, for a request
+	// with neither amount nor description.
 	URI         string
 	Description string
 	Status      RequestStatus
-	StatusStr   string // for people; it can change and be localised
-	// Amount is in Symbol. Not valid = any amount pays it.
+	StatusStr   string // for display only: daemons may change or translate it
+	// Amount is counted in Symbol. Not valid = any amount pays the request.
 	Amount decimal.NullDecimal
-	// SentAmount is what has come so far, in Symbol. Not valid = the daemon does not say: Electrum in
-	// new and listed requests, and for lightning.
+	// SentAmount is what was received so far, counted in Symbol. Not valid = the daemon does not say;
+	// Electrum daemons leave it out of new and of listed requests, and for lightning.
 	SentAmount decimal.NullDecimal
-	TxHashes   []string // in no order that means anything
-	// Confirmations of the payment; on account daemons of its first transaction. 0 also while the
-	// amount is not reached.
+	TxHashes   []string // of the transactions that pay it, in no particular order
+	// Confirmations is how many the payment has; on account daemons, how many its first transaction
+	// has. It is 0 as long as less than the amount was paid.
 	Confirmations int
 	Created       time.Time
 	ExpiresAt     time.Time // zero = never
-	// Payer is who has to pay, see SetRequestAddress. "" = nobody was named.
+	// Payer is the address that has to pay, see SetRequestAddress. "" = none was set.
 	Payer            string
 	RHash            string // payment hash; lightning only
 	LightningInvoice string // bolt11 text; lightning only
-	Contract         string // of a token wallet
-	Symbol           string // what the amounts are counted in: "BTC", or the token's "USDT"
+	Contract         string // the token's contract; "" unless the wallet is a token's
+	Symbol           string // of the coin or token that amounts are counted in: "BTC", "USDT"
 	// Raw is the daemon's answer. Do not change it.
 	Raw json.RawMessage
 }
 
-// Remaining is what is still to be paid, in Symbol and never negative. It is not valid where the
-// request has no amount, or the daemon does not say what has come: SentAmount.
+// Remaining returns what is still to be paid, counted in Symbol and never negative. It is not valid
+// if the request has no amount, or if the daemon does not say what was received, see SentAmount.
 func (r *Request) Remaining() decimal.NullDecimal {
 	if !r.Amount.Valid || !r.SentAmount.Valid {
 		return decimal.NullDecimal{}
@@ -77,13 +81,13 @@ func (r *Request) Remaining() decimal.NullDecimal {
 	return decimal.NewNullDecimal(decimal.Max(r.Amount.Decimal.Sub(r.SentAmount.Decimal), decimal.Zero))
 }
 
-// AddRequest makes a payment request in the Coin's wallet, which the daemon loads and watches from
-// then on. On ETH, BNB, MATIC and TRX the payment is found by its sender: tell it by
-// SetRequestAddress, or no payment event comes.
+// AddRequest creates a payment request in the Coin's wallet, which the daemon loads and watches
+// from then on. Daemons of ETH, BNB, MATIC and TRX find a payment by its sender: name it with
+// [Coin.SetRequestAddress], or no payment event comes.
 //
-// ctx bounds the call as in [Coin.Call]. An error that matches ErrMaybeSent may have left a request
-// behind; the library does not repeat it. A Coin without wallet is ErrWalletRequired, a negative
-// amount ErrInvalidAmount.
+// ctx bounds the call as in [Coin.Call]. If the error matches ErrMaybeSent, the request may have
+// been created; the library does not repeat the call. Without a wallet the error is
+// ErrWalletRequired, with a negative amount ErrInvalidAmount.
 func (c *Coin) AddRequest(ctx context.Context, p RequestParams) (*Request, error) {
 	if err := c.supportsWallet("AddRequest"); err != nil {
 		return nil, err
@@ -122,8 +126,8 @@ func expirySeconds(expiry time.Duration) int64 {
 	return seconds
 }
 
-// GetRequest reads a request by its Key, or by what an event names it: NewPayment.RequestKey. An
-// unknown one is ErrRequestNotFound. Lightning invoices are read too. Daemons of XRG fail on a
+// GetRequest reads a payment request, or a lightning invoice, by its Key; events name it by
+// NewPayment.RequestKey. An unknown one is ErrRequestNotFound. Daemons of XRG fail to read a
 // request that has transactions (protocol section 11.16).
 //
 // ctx bounds the call as in [Coin.Call].
@@ -139,7 +143,7 @@ func (c *Coin) GetRequest(ctx context.Context, key string) (*Request, error) {
 }
 
 // isHash: 64 hexadecimal digits, as a payment hash has; ids of requests on chain are shorter.
-func isHash(key string) bool { return viewKeyText.MatchString(key) }
+func isHash(key string) bool { return hex64.MatchString(key) }
 
 func (c *Coin) readRequest(ctx context.Context, method string, params ...any) (*Request, error) {
 	var raw json.RawMessage
@@ -153,8 +157,8 @@ func (c *Coin) readRequest(ctx context.Context, method string, params ...any) (*
 	return r, nil
 }
 
-// ListRequests reads the wallet's requests. Account daemons look the confirmations of each paid one
-// up, which takes time where there are many.
+// ListRequests reads the requests of the Coin's wallet that match f. Account daemons look up the
+// confirmations of each paid request, which takes time if there are many.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) ListRequests(ctx context.Context, f RequestFilter) ([]*Request, error) {
@@ -208,8 +212,9 @@ func (f RequestFilter) matches(s RequestStatus) bool {
 	return wanted == nil || slices.Contains(wanted, s)
 }
 
-// RemoveRequest deletes a request by its Key. A payment that comes later is no event of it any
-// more. An unknown one is ErrRequestNotFound, but on Electrum daemons, which do not tell.
+// RemoveRequest deletes a request by its Key. A payment that comes later causes no payment event
+// any more. An unknown request is ErrRequestNotFound, except on Electrum daemons, which do not
+// report it.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) RemoveRequest(ctx context.Context, key string) error {
@@ -231,10 +236,11 @@ func (c *Coin) confirmed(ctx context.Context, method string, params ...any) (boo
 	return ok, err
 }
 
-// SetRequestAddress tells who will pay a request, by its Key: daemons of ETH, BNB, MATIC and TRX
-// find a payment by its sender. The newest request of a payer is the one that the payment counts
-// for. Elsewhere it is ErrUnsupported, and not needed. ErrPayerRefused: the daemon does not know the
-// request, or takes payer for no address.
+// SetRequestAddress names the address that will pay a request; key is the request's Key. Daemons of
+// ETH, BNB, MATIC and TRX need it because they find a payment by its sender. If a payer has several
+// requests, the payment counts for the newest. For the other currencies it is not needed, and the
+// error is ErrUnsupported. ErrPayerRefused means that the daemon does not know the request, or that
+// payer is not an address.
 //
 // ctx bounds the call as in [Coin.Call].
 func (c *Coin) SetRequestAddress(ctx context.Context, key, payer string) error {
@@ -251,7 +257,7 @@ func (c *Coin) SetRequestAddress(ctx context.Context, key, payer string) error {
 // checkAmount refuses what no daemon takes, and what would fill the memory when it is printed.
 func checkAmount(method string, amount decimal.Decimal) error {
 	switch {
-	case amount.Exponent() > maxAmountExponent || amount.Exponent() < -maxAmountExponent || amount.NumDigits() > maxAmountText:
+	case tooLarge(amount):
 		return fmt.Errorf("%w: %s: out of range", ErrInvalidAmount, method)
 	case amount.IsNegative():
 		return fmt.Errorf("%w: %s: negative", ErrInvalidAmount, method)

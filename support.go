@@ -42,13 +42,14 @@ var lacking = map[string]lack{
 	"BatchLoad": accountOnly, "RescanBlocks": accountOnly,
 }
 
-// UnsupportedError is a method that the daemons of a currency do not have, known without asking
-// one. It matches ErrUnsupported.
+// UnsupportedError is a method that the daemons of a currency do not support. The library knows
+// that without a call. It matches ErrUnsupported.
 type UnsupportedError struct {
-	Method   string // of Coin: "History"; or the option that does not fit: "WithFee"
+	Method   string // the method of Coin, "History", or the option, "WithFee"
 	Currency string // "ETH"
 }
 
+// Error returns the method and the currency.
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("bitcart: %s: daemons of %s do not support it", e.Method, e.Currency)
 }

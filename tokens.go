@@ -9,15 +9,16 @@ import (
 )
 
 // Transfer pays tokens of a contract to an address; amount is in tokens. ETH,
-// BNB, MATIC, TRX and BCH have it (ErrUnsupported elsewhere, without a call).
-// The wallet signs, so it is a seed or a private key, and on account daemons it
-// pays the fee in coins; it may be the token's wallet or the coin's own. Digits
-// beyond the token's decimals are cut off by the daemon: see [Coin.ReadContract].
+// BNB, MATIC, TRX and BCH support it; elsewhere the error is ErrUnsupported,
+// without a call. The daemon signs, so the wallet must be a seed or a private
+// key; it may be the token's wallet or the coin's own. On account daemons it
+// pays the fee in coins. The daemon cuts off digits beyond the token's
+// decimals, which [Coin.ReadContract] can read.
 //
-// The daemon is asked for an unsigned transaction, then for its signature, then
-// to broadcast it: its own one-step transfer would leave a lost answer in
-// doubt. Errors are those of [Coin.PayTo]; of its options only
-// [WithoutBroadcast] fits.
+// The daemon's own one-step transfer would leave open after a lost answer
+// whether money has moved. So Transfer asks for an unsigned transaction, then
+// for its signature, then for the broadcast. Errors are those of [Coin.PayTo],
+// and ctx bounds the same; the only option that fits is [WithoutBroadcast].
 func (c *Coin) Transfer(ctx context.Context, contract, to string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	if err := c.supportsWallet("Transfer"); err != nil {
 		return nil, err
@@ -51,12 +52,14 @@ func (c *Coin) signTransfer(ctx context.Context, contract, to string, amount dec
 	return query(ctx, c, decodeSigned, "signtransaction", unsigned)
 }
 
-// ReadContract calls a function of a token contract that changes nothing, such
-// as "decimals", "symbol" or "balanceOf" with an address, and decodes its answer
-// into result as [Coin.Call] does. Numbers may exceed 64 bits: take them as
-// *big.Int, decimal.Decimal or json.Number. BCH knows "decimals" and "symbol"
-// and needs a wallet. ErrUnsupported, without a call, where there are no tokens;
-// ErrInvalidContract and ErrNoContractFunction for what the chain does not have.
+// ReadContract calls a read-only function of a token contract, such as
+// "decimals", "symbol" or "balanceOf" with an address, and decodes its answer
+// into result as [Coin.Call] does. Numbers may exceed 64 bits: decode them into
+// a *big.Int, decimal.Decimal or json.Number. On BCH there are only "decimals"
+// and "symbol", and the Coin needs a wallet. For currencies without tokens the
+// error is ErrUnsupported, without a call; a contract or function that the
+// chain does not have is ErrInvalidContract or ErrNoContractFunction. ctx
+// bounds the call as in [Coin.Call].
 func (c *Coin) ReadContract(ctx context.Context, result any, contract, function string, args ...any) error {
 	if err := c.supports("ReadContract"); err != nil {
 		return err
@@ -64,15 +67,17 @@ func (c *Coin) ReadContract(ctx context.Context, result any, contract, function 
 	return c.call(ctx, result, "readcontract", append([]any{contract, function}, args...)...)
 }
 
-// ValidateContract reports whether the text names a token contract. BCH checks
-// its length alone; where there are no tokens it is false. ctx bounds the call.
+// ValidateContract reports whether the text names a token contract. BCH daemons
+// check only its length; for currencies without tokens it is false. ctx bounds
+// the call as in [Coin.Call]. The call loads no wallet.
 func (c *Coin) ValidateContract(ctx context.Context, contract string) (bool, error) {
 	return queryBare(ctx, c, decodeFlag, "validatecontract", contract)
 }
 
 // Tokens returns the contracts of the tokens that the daemon knows by name, by
-// their symbols; empty where there are no tokens. Other contracts work as well.
-// ctx bounds the call.
+// their symbols. It is empty for currencies without tokens. Other contracts can
+// be used as well. ctx bounds the call as in [Coin.Call]. The call loads no
+// wallet.
 func (c *Coin) Tokens(ctx context.Context) (map[string]string, error) {
 	return queryBare(ctx, c, decodeTokens, "get_tokens")
 }
@@ -86,7 +91,8 @@ func decodeTokens(raw json.RawMessage) (map[string]string, error) {
 }
 
 // ABI returns the interface of token contracts that the daemon uses, a JSON
-// array; empty where there are no tokens. ctx bounds the call.
+// array. It is empty for currencies without tokens. ctx bounds the call as in
+// [Coin.Call]. The call loads no wallet.
 func (c *Coin) ABI(ctx context.Context) (json.RawMessage, error) {
 	return queryBare(ctx, c, decodeABI, "getabi")
 }
@@ -99,9 +105,10 @@ func decodeABI(raw json.RawMessage) (json.RawMessage, error) {
 }
 
 // NormalizeAddress returns the daemon's spelling of an address or contract:
-// checksummed on ETH, BNB and MATIC, base58 on TRX, unchanged elsewhere. Use it
-// on a contract before it goes into a [Wallet]: two spellings are two wallets
-// (protocol section 5). ctx bounds the call.
+// with a checksum on ETH, BNB and MATIC, base58 on TRX, unchanged elsewhere.
+// Use it before a contract goes into a [Wallet]: two spellings are two wallets
+// (protocol section 5). ctx bounds the call as in [Coin.Call]. The call loads
+// no wallet.
 func (c *Coin) NormalizeAddress(ctx context.Context, address string) (string, error) {
 	return queryBare(ctx, c, decodeText, "normalizeaddress", address)
 }

@@ -14,20 +14,21 @@ import (
 )
 
 // Balance is what a wallet holds, in coins, or in tokens for a token wallet.
-// What the daemon leaves out is zero: it names a part only when there is some
-// (protocol section 8), and account daemons know Confirmed alone. XMR daemons
-// always say zero, since a view key does not see what was spent.
+// What the daemon leaves out is zero: it names a part only if that is not zero
+// (protocol section 8), and account daemons know only Confirmed. XMR daemons
+// always say zero, because a view key does not show what was spent.
 type Balance struct {
 	Confirmed   decimal.Decimal
-	Unconfirmed decimal.Decimal // negative while more is on its way out than in
-	Unmatured   decimal.Decimal // mined, and not yet spendable
-	Lightning   decimal.Decimal // in channels; BTC, LTC and GRS
-	Raw         json.RawMessage // the whole answer
+	Unconfirmed decimal.Decimal // negative while more is being sent than received
+	Unmatured   decimal.Decimal // mined, but not spendable yet
+	Lightning   decimal.Decimal // in lightning channels; BTC, LTC and GRS
+	Raw         json.RawMessage // the daemon's answer; do not change it
 }
 
-// Balance returns what the Coin's wallet holds. ctx bounds the call, which
-// waits in the daemon until the wallet is synchronized. The error is
-// ErrWalletRequired without a wallet, otherwise as in [Coin.Call].
+// Balance returns what the Coin's wallet holds. ctx bounds the call as in
+// [Coin.Call]; the daemon does not answer before the wallet is synchronized.
+// Without a wallet the error is ErrWalletRequired; the others are those of
+// Coin.Call.
 func (c *Coin) Balance(ctx context.Context) (*Balance, error) {
 	if err := c.supportsWallet("Balance"); err != nil {
 		return nil, err
@@ -50,22 +51,23 @@ func decodeBalance(raw json.RawMessage) (*Balance, error) {
 	return b, o.err
 }
 
-// Tx is a transaction. Only what daemons of several families tell is typed;
-// Raw is the whole answer in the form of its family (protocol section 9.7).
+// Tx is a transaction. Its fields hold what daemons of several families tell;
+// Raw is the whole answer, in the form of its family (protocol section 9.7).
 type Tx struct {
-	// Hash is the transaction's hash as the daemon writes it, or as it was
-	// asked for where the answer does not repeat it (BTC, LTC, GRS).
+	// Hash is the transaction's hash as the daemon writes it, or the hash that
+	// was asked for where the answer has none (BTC, LTC, GRS).
 	Hash          string
-	Confirmations int       // 0 = not in a block
-	Height        int64     // of the block; 0 = none, or not told (BTC, LTC, GRS, BCH, XRG, TRX)
-	BlockHash     string    // "" = none, or not told
-	Time          time.Time // of the block; told by BCH and XRG only
-	Raw           json.RawMessage
+	Confirmations int             // 0 = not in a block
+	Height        int64           // of the block; 0 = none, or unknown (BTC, LTC, GRS, BCH, XRG, TRX)
+	BlockHash     string          // "" = none, or unknown
+	Time          time.Time       // of the block; only on BCH and XRG
+	Raw           json.RawMessage // the daemon's answer; do not change it
 }
 
 // GetTx returns a transaction of the chain or the mempool by its hash, whether
-// or not it is the wallet's. A hash that the daemon's node does not know is
-// ErrTxNotFound; other errors are those of [Coin.Call]. ctx bounds the call.
+// or not it belongs to the wallet. A hash that the daemon's node does not know
+// is ErrTxNotFound; other errors are those of [Coin.Call]. ctx bounds the call
+// as there.
 func (c *Coin) GetTx(ctx context.Context, hash string) (*Tx, error) {
 	if hash == "" {
 		return nil, errors.New("bitcart: GetTx: no hash")
@@ -110,24 +112,25 @@ func decodeTx(raw json.RawMessage, hash string) (*Tx, error) {
 	return tx, nil
 }
 
-// AddressTx is one line of an address's history with its transaction.
+// AddressTx is one line of an address's history, together with its transaction.
 type AddressTx struct {
-	Hash   string
-	Height int64               // of the block; 0 or -1 = in the mempool, -1 with a parent that is there too
-	Fee    decimal.NullDecimal // in coins; told while it is in the mempool
-	Tx     *Tx                 // nil only in what comes with an *IncompleteError
-	Raw    json.RawMessage     // the line as the daemon answered it, without the transaction
+	Hash   string              // the transaction's hash
+	Height int64               // of the block; 0 = in the mempool, -1 = in the mempool with an unconfirmed parent
+	Fee    decimal.NullDecimal // in coins; known only while it is in the mempool
+	Tx     *Tx                 // nil only if GetAddress returned an *IncompleteError
+	Raw    json.RawMessage     // the line as the daemon answered it, without Tx; do not change it
 }
 
-// IncompleteError is a history that could be read, unlike some of its
-// transactions.
+// IncompleteError says that GetAddress could read an address's history but not
+// all of its transactions.
 type IncompleteError struct {
 	Missing int    // transactions that were not read
 	Total   int    // lines of the history
-	Hash    string // the transaction that failed first; "" when ctx had ended before
-	Err     error  // why
+	Hash    string // of the first transaction that failed; "" if ctx ended before one did
+	Err     error  // why it failed
 }
 
+// Error returns how many transactions are missing, and the cause.
 func (e *IncompleteError) Error() string {
 	text := fmt.Sprintf("bitcart: %d of %d transactions were not read", e.Missing, e.Total)
 	if e.Hash != "" {
@@ -142,14 +145,15 @@ func (e *IncompleteError) Unwrap() error { return e.Err }
 // addressLookUps is how many transactions GetAddress asks for at once.
 const addressLookUps = 4
 
-// GetAddress returns the transactions that touch an address, the wallet's or
-// not, in the daemon's order: one call for the history and one for each
-// transaction, a few at a time. ctx bounds all of them. Account daemons know no
-// such history: ErrUnsupported, without a call.
+// GetAddress returns the transactions that touch an address, whether or not it
+// belongs to the wallet, in the daemon's order. It makes one call for the
+// history and one for each transaction, a few at a time; ctx bounds all of
+// them. Account daemons keep no such history: the error is ErrUnsupported,
+// without a call.
 //
-// When a transaction cannot be read no further ones are asked for. The whole
-// history comes back all the same, with a nil Tx where none was read, and the
-// error is an *IncompleteError.
+// If a transaction cannot be read, no further ones are asked for. The whole
+// history is returned all the same, with a nil Tx for each transaction that was
+// not read, and the error is an *[IncompleteError].
 func (c *Coin) GetAddress(ctx context.Context, address string) ([]*AddressTx, error) {
 	if err := c.supports("GetAddress"); err != nil {
 		return nil, err
@@ -216,27 +220,32 @@ func (c *Coin) readTxs(ctx context.Context, items []*AddressTx) error {
 	return first
 }
 
-// HistoryItem is one transaction of a wallet's history.
+// HistoryItem is one transaction in the history of a wallet (protocol section
+// 9.9).
 type HistoryItem struct {
 	TxID string
-	// Amount is what it changed in the wallet, in coins: negative for what
-	// went out. Absent where the daemon does not tell ("--" on BCH and XRG).
-	Amount        decimal.NullDecimal
-	Fee           decimal.NullDecimal // in coins; absent where the daemon does not know it
-	Balance       decimal.NullDecimal // of the wallet, in coins, after it
-	Height        int64               // of the block; 0 or less = in none: 0 and -1 in the mempool, -2 in the wallet only
+	// Amount is by how much the transaction changed the wallet, in coins:
+	// negative if coins were sent. Not valid where the daemon does not say ("--"
+	// on BCH and XRG).
+	Amount  decimal.NullDecimal
+	Fee     decimal.NullDecimal // in coins; not valid where the daemon does not know it
+	Balance decimal.NullDecimal // of the wallet after the transaction, in coins
+	// Height is the height of the block, or, without one: 0 or -1 in the
+	// mempool, -2 in the wallet only.
+	Height        int64
 	Confirmations int
-	Timestamp     time.Time // of the block; zero = in none
-	Label         string    // the description of the request that it pays, if any
-	// Incoming: it brought more than it took. BCH and XRG do not say; there it
-	// is told by Amount, and false when that is absent.
+	Timestamp     time.Time // of the block; zero = in no block
+	Label         string    // the description of the request that it pays; "" = none
+	// Incoming says that the wallet received more than it sent. BCH and XRG do
+	// not say so; there it follows from Amount, and is false if that is not valid.
 	Incoming bool
-	Raw      json.RawMessage // the line as the daemon answered it
+	Raw      json.RawMessage // the line as the daemon answered it; do not change it
 }
 
 // History returns the transactions of the Coin's wallet, in the daemon's order
-// (protocol section 9.9). ctx bounds the call. Account daemons keep none:
-// ErrUnsupported, without a call. ErrWalletRequired without a wallet.
+// (protocol section 9.9). ctx bounds the call as in [Coin.Call]. Account
+// daemons keep no history: the error is ErrUnsupported, without a call. Without
+// a wallet it is ErrWalletRequired.
 func (c *Coin) History(ctx context.Context) ([]*HistoryItem, error) {
 	if err := c.supportsWallet("History"); err != nil {
 		return nil, err

@@ -8,12 +8,13 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// ErrInexact: an amount has more decimal places than its coin, so that it is no whole number of the
-// smallest unit.
+// ErrInexact means that an amount has more decimal places than its coin, so that it is not a whole
+// number of the smallest unit.
 var ErrInexact = errors.New("bitcart: the amount is no whole number of the smallest unit")
 
 // Decimals returns how many decimal places the coin has: 8 for BTC, whose smallest unit is the
-// satoshi. A token's wallet has the decimals of its token, which only the contract knows.
+// satoshi. For a token wallet it is still the coin's number; only the contract knows the token's,
+// see [Coin.ReadContract].
 func (c *Coin) Decimals() int {
 	if c.ready() != nil {
 		return 0
@@ -24,9 +25,9 @@ func (c *Coin) Decimals() int {
 // maxDecimals: a token contract counts its decimals in one byte.
 const maxDecimals = 255
 
-// ToUnits converts an amount in coins into the smallest unit, satoshi or wei say, of a coin with
-// so many decimals, 0 to 255. It is exact: an amount with more decimal places than that is
-// ErrInexact, and never rounded.
+// ToUnits converts an amount in coins to the coin's smallest unit, such as satoshi or wei. decimals
+// is how many decimal places the coin has, 0 to 255. The conversion is exact: an amount with more
+// decimal places is ErrInexact, never rounded.
 func ToUnits(amount decimal.Decimal, decimals int) (*big.Int, error) {
 	switch {
 	case decimals < 0 || decimals > maxDecimals:
@@ -51,9 +52,10 @@ func ToUnits(amount decimal.Decimal, decimals int) (*big.Int, error) {
 
 func power10(n int64) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(n), nil) }
 
-// FromUnits converts an amount in the smallest unit into coins, exactly, for 0 to 255 decimals: a
-// token's contract knows no others. nil is zero. decimals below 0 count as 0. Beyond 255, where
-// ToUnits is an error, the result is zero: check a number that a stranger gave you.
+// FromUnits converts an amount in the smallest unit to coins, exactly. decimals is how many decimal
+// places the coin has, 0 to 255: no token contract can say more. Below 0 it counts as 0; above 255,
+// where ToUnits is an error, the result is zero, so check a number that a stranger has given. nil
+// units are zero.
 func FromUnits(units *big.Int, decimals int) decimal.Decimal {
 	if units == nil || decimals > maxDecimals {
 		return decimal.Zero

@@ -12,13 +12,13 @@ import (
 	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
-// Update is one update on its way into ProcessUpdates: a JSON object with an
-// "event" member, or, made by UpdateOf, a name and an object. Make one by
-// NewUpdate, UpdateOf or UpdatesFrom, or decode it from JSON; a list of updates
-// decodes whole even when some of its items are garbage.
+// Update is one update on its way into ProcessUpdates: a JSON object with a
+// member "event". Make one with [NewUpdate], [UpdateOf] or [UpdatesFrom], or
+// decode it from JSON: a list of updates decodes as a whole even if some of its
+// items are garbage.
 //
-// What it holds is behind a pointer, so that an Update in somebody's struct
-// does not print the wallet that From names.
+// Its content is behind a pointer, so that an Update inside another struct does
+// not print the wallet that From sets.
 type Update struct{ p *update }
 
 // update is not changed once it is in an Update.
@@ -34,9 +34,10 @@ type update struct {
 	beside   bool // text need not have the event's name
 }
 
-// NewUpdate makes an update of an event from a body: a map, a struct, a
-// Payload, or nil for an event without members. The body is encoded at once;
-// what cannot be encoded, or is no JSON object, is an error of ProcessUpdates.
+// NewUpdate returns an update of an event with a body: a map, a struct, a
+// Payload, or nil for an event without members. The body is encoded at once,
+// with the event's name as its member "event". A body that cannot be encoded,
+// or is no JSON object, is an error of ProcessUpdates.
 func NewUpdate(event string, body any) Update {
 	if event == "" {
 		return Update{}
@@ -48,9 +49,10 @@ func NewUpdate(event string, body any) Update {
 	return Update{&update{event: event, text: string(raw)}}
 }
 
-// UpdateOf makes an update of an event from the bytes of its body, for a source
-// that tells the name beside the body: the Event's Raw is exactly these bytes,
-// and a member "event" in them is data. What is no JSON object is an error of
+// UpdateOf returns an update of an event from the JSON bytes of its body, which
+// it copies. It is for sources that transmit the event's name beside the body:
+// the Event's Raw is exactly these bytes, and a member "event" in them has no
+// special meaning. Bytes that are no JSON object are an error of
 // ProcessUpdates.
 func UpdateOf(event string, raw json.RawMessage) Update {
 	if event == "" {
@@ -89,8 +91,9 @@ func encodeUpdate(event string, body any) (json.RawMessage, error) {
 	return json.Marshal(members)
 }
 
-// UpdatesFrom makes updates from dictionaries that hold the event's name under
-// "event". One without such a name is garbage, which ProcessUpdates skips.
+// UpdatesFrom returns updates from dictionaries that hold the event's name
+// under "event". A dictionary without such a name becomes garbage, which
+// ProcessUpdates skips.
 func UpdatesFrom(list []map[string]any) []Update {
 	updates := make([]Update, len(list))
 	for i, dict := range list {
@@ -100,7 +103,7 @@ func UpdatesFrom(list []map[string]any) []Update {
 	return updates
 }
 
-// Event returns the event's name, "" for garbage.
+// Event returns the event's name, or "" for garbage.
 func (u Update) Event() string { return u.get().event }
 
 // get copies what the Update holds: nothing for the zero Update.
@@ -111,36 +114,38 @@ func (u Update) get() update {
 	return *u.p
 }
 
-// From says where the update comes from: the Event's Currency, Wallet and
-// Source. Without it they are the Coin's, and SourceCustom. An empty currency
-// is the Coin's, and then an empty wallet too; with a currency an empty wallet
-// means an event of none.
+// From returns a copy of the update with the Currency, Wallet and Source of its
+// Event. Without From they are the Coin's currency and wallet, and
+// SourceCustom. An empty currency stands for the Coin's, and an empty wallet
+// then for the Coin's wallet; with a currency, an empty wallet means an event
+// that belongs to no wallet.
 func (u Update) From(currency, wallet string, src Source) Update {
 	p := u.get()
 	p.currency, p.wallet, p.source = currency, wallet, src
 	return Update{&p}
 }
 
-// At says when the update was received, and which attempt at it this is, from
-// 1: the Event's Received and Attempt. It is for a source that queues updates
-// itself and hands one over again after [Retry]. The zero Time is the time of
-// ProcessUpdates; an attempt below 1 is the first.
+// At returns a copy of the update with the Received and Attempt of its Event.
+// It is for a source that queues updates itself and delivers one again after
+// [Retry]. A zero time stands for the time of ProcessUpdates; attempts count
+// from 1, and anything below counts as 1.
 func (u Update) At(received time.Time, attempt int) Update {
 	p := u.get()
 	p.received, p.attempt = received, attempt
 	return Update{&p}
 }
 
-// UnmarshalJSON takes any JSON value: what is no object with an event name is
-// kept as garbage, so that one bad item does not fail a list.
+// UnmarshalJSON accepts any JSON value. One that is no object with an event
+// name is kept as garbage, so that one bad item does not fail a whole list.
 func (u *Update) UnmarshalJSON(data []byte) error {
 	*u = Update{&update{event: wire.EventName(data), text: string(data)}}
 	return nil
 }
 
-// MarshalJSON returns the update as it was received or encoded. What UpdateOf
-// made gets the event's name as its member "event", in place of one that may
-// stand there: decoded again it is the same event, but its Raw has that member.
+// MarshalJSON returns the update as it was received or encoded. An update made
+// by UpdateOf gets the event's name as its member "event", replacing one that
+// is already there: decoded again it is the same event, but its Raw has that
+// member.
 func (u Update) MarshalJSON() ([]byte, error) {
 	p := u.get()
 	if p.err != nil {
@@ -172,15 +177,16 @@ func (u Update) Format(f fmt.State, _ rune) { writeSafe(f, u.String()) }
 // LogValue is String as a slog value.
 func (u Update) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
-// Sink takes updates: a *Coin or a *Dispatcher.
+// Sink is what accepts updates: a *Coin or a *Dispatcher.
 type Sink interface {
 	ProcessUpdates(ctx context.Context, updates []Update) error
 	Handles(event string) bool
 }
 
-// Dispatcher is a registry of handlers and the one place that calls them. A
-// Coin is built on it; by itself it is the way in for events that come from no
-// daemon. The zero value is ready to use and logs nowhere.
+// Dispatcher is a registry of handlers, and the only place that calls them.
+// Every Coin contains one. A Dispatcher by itself serves events that come from
+// no daemon, such as those of package blockio. The zero value is ready to use
+// and does not log.
 type Dispatcher struct {
 	log    *slog.Logger
 	coin   *Coin
@@ -189,8 +195,9 @@ type Dispatcher struct {
 	own    registry
 }
 
-// NewDispatcher makes a Dispatcher. It takes WithLogger, WithHooks and
-// WithStream; hooks and bounds are for streams and do nothing here.
+// NewDispatcher returns a Dispatcher. It accepts WithLogger, WithHooks and
+// WithStream; hooks and stream settings have no effect here. The error is an
+// *[OptionError].
 func NewDispatcher(opts ...Option) (*Dispatcher, error) {
 	s, err := settings{}.with(inDispatcher, opts)
 	if err != nil {
@@ -199,10 +206,11 @@ func NewDispatcher(opts ...Option) (*Dispatcher, error) {
 	return &Dispatcher{log: s.log}, nil
 }
 
-// On registers the handler of one event, see [Coin.On].
+// On registers the handler of one event; see [Coin.On].
 func (d *Dispatcher) On(event string, h Handler) { d.own.set([]string{event}, h) }
 
-// AddEventHandler registers one handler for several events, otherwise as On.
+// AddEventHandler registers one handler for several events; otherwise it is the
+// same as On.
 func (d *Dispatcher) AddEventHandler(events []string, h Handler) { d.own.set(events, h) }
 
 // Handles reports whether the event has a handler.
@@ -215,7 +223,7 @@ func (d *Dispatcher) handler(event string) Handler {
 	return d.parent.lookup(event)
 }
 
-// ProcessUpdates hands updates to their handlers, see [Coin.ProcessUpdates].
+// ProcessUpdates delivers updates to their handlers; see [Coin.ProcessUpdates].
 func (d *Dispatcher) ProcessUpdates(ctx context.Context, updates []Update) error {
 	ctx = orBackground(ctx)
 	var errs []error

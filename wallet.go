@@ -7,25 +7,26 @@ import (
 	"regexp"
 )
 
-// Wallet names one wallet to a daemon. The daemon creates a wallet that it does
-// not know and watches it from then on.
+// Wallet names one wallet to a daemon. A daemon that does not know the wallet
+// creates it, and watches it from then on.
 //
-// Xpub and Contract can be secrets (a seed is a valid Xpub), so a Wallet prints
-// as a short hash under every verb and in slog, and encoding it as JSON is an
-// error. Read the fields where their text is needed.
+// Xpub may be a secret (a seed is a valid Xpub). A Wallet therefore prints as a
+// short hash under every verb and in slog, and encoding it as JSON is an error.
+// Read its fields where you need their text.
 type Wallet struct {
 	// Xpub is what the daemon calls xpub: an extended public or private key or
 	// a seed (BTC, LTC, GRS, BCH, XRG), an address, a key or a seed (ETH, BNB,
 	// MATIC, TRX), the secret view key or a seed (XMR).
 	Xpub string
-	// Contract makes it a token wallet: the token's contract (a category id on
-	// BCH). Its spelling is part of the wallet's key, and two spellings are two
-	// wallets; normalise it first.
+	// Contract makes it a token wallet: it is the token's contract (a category
+	// id on BCH). Its spelling is part of the wallet's key, so two spellings are
+	// two wallets (protocol section 5): pass it through [Coin.NormalizeAddress]
+	// first.
 	Contract string
 	// Address is the primary address that goes with a view key (XMR).
 	Address string
-	// Diskless keeps the wallet in the daemon's memory only. It and its payment
-	// requests are gone when the daemon restarts.
+	// Diskless keeps the wallet in the daemon's memory only: the wallet and its
+	// payment requests are lost when the daemon restarts.
 	Diskless bool
 }
 
@@ -49,8 +50,8 @@ func (w Wallet) Format(f fmt.State, _ rune) { writeSafe(f, w.String()) }
 // LogValue is String as a slog value.
 func (w Wallet) LogValue() slog.Value { return slog.StringValue(w.String()) }
 
-// MarshalJSON is an error: a wallet may be a seed, and what is encoded as JSON
-// ends in logs.
+// MarshalJSON always returns an error: a wallet may be a seed, and what is
+// encoded as JSON often ends up in a log.
 func (w Wallet) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("bitcart: a Wallet is a secret and is not encoded as JSON")
 }
@@ -83,7 +84,7 @@ func (w Wallet) param() any {
 	return p
 }
 
-var viewKeyText = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+var hex64 = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 
 // check reports what is missing or does not fit the currency.
 func (w Wallet) check(cur *currency) error {
@@ -94,7 +95,7 @@ func (w Wallet) check(cur *currency) error {
 		return fmt.Errorf("bitcart: a %s wallet has no Contract", cur.Symbol)
 	case w.Address != "" && !cur.registered && !cur.viewKey:
 		return fmt.Errorf("bitcart: a %s wallet has no Address", cur.Symbol)
-	case cur.viewKey && w.Address == "" && viewKeyText.MatchString(w.Xpub):
+	case cur.viewKey && w.Address == "" && hex64.MatchString(w.Xpub):
 		return fmt.Errorf("%w: a %s view key goes with an Address", ErrWalletIncomplete, cur.Symbol)
 	}
 	return nil

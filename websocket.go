@@ -15,20 +15,23 @@ import (
 	"github.com/bitcart-go/bitcart/internal/wsconn"
 )
 
-// StartWebsocket hears the daemon's events over its websocket and hands them
-// to the handlers. It blocks until ctx ends and owns all its goroutines; the
-// return is the wait for them. A wallet's Coin hears its wallet and the
-// chain-wide events in one order, a Coin without wallet the chain-wide ones.
+// StartWebsocket receives the daemon's events over its websocket and delivers
+// them to the handlers. It blocks until ctx ends, and all its goroutines have
+// ended when it returns. A Coin with a wallet receives the wallet's and the
+// chain-wide events as one sequence, a Coin without a wallet only the
+// chain-wide ones. Only one stream of a Coin runs at a time; another one
+// returns ErrStreamRunning.
 //
-// A lost connection is made again, with jittered and growing pauses and
-// without an end. The error of the first attempt is returned, unless
-// WithForceConnect was given; wrong credentials (ErrUnauthorized), 404 and a
-// bad URL end the stream until the daemon was reached once.
+// A lost connection is replaced, with growing and jittered pauses; the attempts
+// never stop by themselves. Only the error of the first attempt is returned,
+// and not even that one with WithForceConnect. Wrong credentials
+// (ErrUnauthorized), HTTP status 404 and a bad URL end the stream as long as
+// the daemon has not been reached once.
 //
-// When ctx ends, the connection is closed with a handshake and what was
-// received is handed over within DrainTimeout: nil means that all of it was.
-// Otherwise handlers' contexts are cancelled, and a second later the error is a
-// *DrainError.
+// When ctx ends, the connection is closed with a handshake, and the handlers
+// have DrainTimeout to handle what was received: nil means that they have
+// handled all of it. Otherwise the handlers' contexts are cancelled, and a
+// second later the error is a *[DrainError].
 func (c *Coin) StartWebsocket(ctx context.Context, opts ...StartOption) error {
 	return c.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
 }
@@ -263,10 +266,13 @@ func (l *link) connectionError(err error) *ConnectError {
 	return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err, safe: l.d.secrets(secrets).clean(inner(err))}
 }
 
-// permanent: trying again cannot help before somebody mends the settings.
+// permanent: another attempt cannot help before somebody corrects the settings.
 func permanent(err error) bool {
-	var e *ConnectError
-	return errors.Is(err, ErrUnauthorized) || errors.As(err, &e) && e.StatusCode == http.StatusNotFound
+	var upgrade *ConnectError
+	var call *CallError
+	return errors.Is(err, ErrUnauthorized) ||
+		errors.As(err, &upgrade) && upgrade.StatusCode == http.StatusNotFound ||
+		errors.As(err, &call) && call.StatusCode == http.StatusNotFound
 }
 
 // noWallet is a filter that no wallet matches, so that a Coin without wallet
@@ -298,7 +304,10 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 		info.Downtime = time.Since(w.downAt)
 		l.d.n.add(reconnects)
 	}
-	p := &pass{conn: conn, info: info, read: make(chan struct{}), witnessed: make(chan struct{}), first: !w.served, since: w.lastLife}
+	p := &pass{
+		conn: conn, info: info, read: make(chan struct{}), witnessed: make(chan struct{}),
+		first: !w.served, since: w.lastLife,
+	}
 	if p.first {
 		p.since = l.started
 	}
@@ -308,7 +317,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 
 	l.setConnected(true)
 	l.mu.Lock()
-	l.pass, l.lastFrame = true, conn.LastFrame
+	l.recovering, l.lastFrame = true, conn.LastFrame
 	p.epoch = l.epoch.Load()
 	watches := make([]*watch, 0, len(l.watches))
 	for _, watched := range l.watches {
@@ -327,7 +336,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 func (l *link) disconnected(p *pass) {
 	l.recovery.end(p)
 	l.mu.Lock()
-	l.pass = false
+	l.recovering = false
 	l.mu.Unlock()
 	l.setConnected(false)
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Balance is what a wallet holds, as decimal text in whole coins or tokens; "" is nothing.
-// Unconfirmed and Unmatured exist on Electrum and Electron Cash daemons, Lightning on Electrum ones.
+// Balance is what a wallet holds, as decimal text in whole coins or tokens; "" means nothing.
+// Unconfirmed and Unmatured exist on Electrum and Electron Cash daemons, Lightning on Electrum
+// ones.
 type Balance struct {
 	Confirmed, Unconfirmed, Unmatured, Lightning string
 }
@@ -20,9 +21,9 @@ type place struct{ owner, contract string }
 
 type holdings struct{ confirmed, unconfirmed, unmatured, lightning decimal.Decimal }
 
-// SetBalance makes a wallet hold exactly b, without a transaction and without an event. What it
-// pays and receives afterwards changes it as ever. The wallet must be known (ErrUnknownWallet). On
-// XMR it is an error: that daemon always says zero.
+// SetBalance makes a wallet hold exactly b, without a transaction and without an event. Later
+// payments change it as usual. The wallet must be known (ErrUnknownWallet). On XMR it is an error:
+// that daemon always says zero.
 func (d *Daemon) SetBalance(walletKey string, b Balance) error {
 	if d.coin.style == styleMonero {
 		return errors.New("bitcarttest: the balance of XMR is always zero")

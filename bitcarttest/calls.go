@@ -23,7 +23,8 @@ type Call struct {
 	bound    map[string]json.RawMessage
 }
 
-// Context ends when the daemon stops. It is context.Background for calls of the log.
+// Context returns a context that ends when the daemon stops. For a logged call it is
+// context.Background.
 func (c *Call) Context() context.Context {
 	if c.ctx == nil {
 		return context.Background()
@@ -55,8 +56,8 @@ func (l *callLog) add(c Call) {
 	}
 }
 
-// Calls is the log of calls in order of arrival, refused ones included, calls without a right login
-// excepted. It holds between the last 5 000 and the last 10 000.
+// Calls returns the log of calls in order of arrival, including refused ones but not calls with a
+// wrong login. It holds between the last 5 000 and the last 10 000.
 func (d *Daemon) Calls() []Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()

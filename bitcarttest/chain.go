@@ -103,8 +103,8 @@ type Transfer struct {
 	Mined bool
 }
 
-// Mine adds n blocks. An account daemon sends new_block for each, the others only for the tip.
-// What waits in the mempool is confirmed by the first of them.
+// Mine adds n blocks. An account daemon sends new_block for each of them, the others only for the
+// last one. The first of them confirms what waits in the mempool.
 func (d *Daemon) Mine(n int) {
 	if n <= 0 {
 		return

@@ -344,7 +344,7 @@ func (d *Daemon) waitFor(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// URL is the base URL, with the path prefix. It stays the same over restarts.
+// URL returns the base URL, with the path prefix. It stays the same over restarts.
 func (d *Daemon) URL() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -355,13 +355,13 @@ func (d *Daemon) URL() string {
 	return scheme + "://" + d.addr + d.cfg.prefix
 }
 
-// Currency is the upper-case symbol.
+// Currency returns the symbol in upper case.
 func (d *Daemon) Currency() string { return d.coin.symbol }
 
-// Family is the family of the daemon.
+// Family returns the family of the daemon.
 func (d *Daemon) Family() Family { return d.coin.family }
 
-// TLSConfig is a client configuration that trusts this daemon, nil without WithTLS.
+// TLSConfig returns a client configuration that trusts this daemon; nil without WithTLS.
 func (d *Daemon) TLSConfig() *tls.Config {
 	if d.clientTLS == nil {
 		return nil
@@ -369,7 +369,7 @@ func (d *Daemon) TLSConfig() *tls.Config {
 	return d.clientTLS.Clone()
 }
 
-// Height is the height of the chain.
+// Height returns the height of the chain.
 func (d *Daemon) Height() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -410,5 +410,5 @@ func (d *Daemon) OpenConnections() int {
 	return d.run.listener.count()
 }
 
-// Faults is the place of the fault switches.
+// Faults returns the fault switches.
 func (d *Daemon) Faults() *Faults { return &d.faults }

@@ -19,20 +19,23 @@
 // called. The clock (WithClock), the height (WithHeight), tokens (WithToken), the queue of
 // get_updates (WithPollingCap), a path prefix and TLS can be set.
 //
-// # Money that leaves
+// # Outgoing payments
 //
-// SetBalance gives a wallet something to spend, or Send does. payto, paytomany, transfer, broadcast
-// and the steps between them work as on the daemon of the currency: nothing is sent before broadcast,
-// then the balance falls by amount and fee, get_transaction, the history and get_used_fee know the
-// transaction, and wallets of the same daemon that it pays get it with its events. Wallets need a seed
-// or a private key to sign; others give what is to be signed (Electrum), or are refused (account
-// daemons). Coins are spent once: of two transactions with the same ones broadcast refuses the second.
-// SetFeeRate and WithTransactionSize make fees what a test needs. On TRX transactions are
-// objects, which must be followed by another object where arguments are positional.
+// SetBalance or Send gives a wallet something to spend. payto, paytomany,
+// transfer, broadcast and the steps between them work as on the daemon of the
+// currency. Nothing is sent before broadcast. Then the balance falls by amount
+// and fee; get_transaction, the history and get_used_fee know the transaction;
+// and wallets of the same daemon that it pays receive it, with its events. A
+// wallet needs a seed or a private key to sign. Other wallets answer what is to
+// be signed (Electrum), or are refused (account daemons). Coins are spent once:
+// of two transactions with the same coins broadcast refuses the second.
+// SetFeeRate and WithTransactionSize make fees what a test needs. On TRX
+// transactions are objects, which must be followed by another object where
+// arguments are positional.
 //
-// Lightning works between the wallets of one daemon: open_channel and AddChannel make channels, lnpay
-// pays invoices of other wallets, and Pay pays an invoice as a stranger does. WithoutLightning switches
-// it off.
+// Lightning works between the wallets of one daemon: open_channel and
+// AddChannel make channels, lnpay pays invoices of other wallets, and Pay pays
+// an invoice as a stranger would. WithoutLightning switches it off.
 //
 // # Families
 //
@@ -49,7 +52,7 @@
 //     new_transaction. Mine sends new_block for every block.
 //   - XMR: found by its address in the mempool: new_transaction, new_payment (7); Mine: new_payment (3).
 //
-// # Oddities that it reproduces
+// # Oddities of real daemons
 //
 // A refused login is HTTP 200 with a JSON-RPC error, for the websocket and /spec too. Other
 // Authorization schemes, a colon in the password, a JSON array or null as body, a body that is not
@@ -76,17 +79,19 @@
 //
 // # Faults
 //
-// Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
-// RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend,
-// SwapAppends, RewriteQueued, BlackHole, DropPongs, StallClient (a client that stops reading).
-// SendFrame sends odd frames.
-// Exception is an error for FailMethod that gets its code from the daemon's own catalogue.
+// Faults returns the switches: CutSockets (RST, FIN or a close frame), Restart,
+// Stop and Start, RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer,
+// DelayMethod, GateMethod, SkipAppend, SwapAppends, RewriteQueued, BlackHole,
+// DropPongs, and StallClient (a client that stops reading). SendFrame sends odd
+// frames. Exception returns an error for FailMethod that gets its code from the
+// daemon's own error names.
 //
 // # Limits
 //
-// Nothing is signed or validated: checksums are not looked at, addresses of keys that are no
-// address are made from a hash, raw transactions are random bytes that only this daemon can read,
-// lightning knows no routes and no fees, and there are no reorganisations. Bounds: 10 000 logged
-// calls, 100 000 transactions, 50 000 requests per wallet; the oldest go first. At 1 000 transactions
-// that wait for broadcast all of those are forgotten.
+// Nothing is signed or validated: checksums are not checked, the address of a
+// key that is no address is made from a hash, and raw transactions are random
+// bytes that only this daemon can read. Lightning has no routes and no fees,
+// and there are no reorganisations. It keeps at most 10 000 logged calls, 100
+// 000 transactions, and 50 000 requests per wallet; the oldest go first. When 1
+// 000 transactions wait for broadcast, all of them are forgotten.
 package bitcarttest

@@ -57,10 +57,10 @@ var (
 	errTrouble = &HTTPError{500, "500 Internal Server Error\n\nServer got itself in trouble"}
 )
 
-// Exception is an error for Faults.FailMethod and for a MethodFunc: the daemon answers its text with
-// the code that it has for it in its own catalogue, as for the exceptions of its engine, and with
-// -32603 where there is none. The text begins with the name of a Python class: "Exception: No path
-// found".
+// Exception returns an error for Faults.FailMethod and for a MethodFunc: the daemon answers its
+// text with the code that its own list of errors has for it, as for the exceptions of its engine,
+// and with -32603 if there is none. The text begins with the name of a Python class: "Exception: No
+// path found".
 func Exception(text string) error { return exception(text) }
 
 // exception is the text of a Python exception; its code is looked up in the spec.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Faults are the switches for what goes wrong in production. All of them can be used at any time
-// and from any goroutine.
+// Faults are switches for what goes wrong in production. They can be used at any time and from any
+// goroutine.
 type Faults struct {
 	d *Daemon
 
@@ -146,8 +146,8 @@ func (f *Faults) failure(method string) error {
 }
 
 // DropAnswer lets the next n calls of a method run to their end and then resets the connection
-// instead of answering: the caller cannot know whether it ran. "" means every method; n < 0 means
-// until further notice, n = 0 ends it.
+// instead of answering, so that the caller cannot know whether the call ran. "" means every method;
+// n < 0 means until further notice, n = 0 ends it.
 func (f *Faults) DropAnswer(method string, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -254,9 +254,9 @@ func (f *Faults) skipsAppend() bool {
 	return true
 }
 
-// BlackHole makes websockets go dead without a sign, as behind a cable that was pulled: they stay
-// open, frames for them are lost, and nothing that they send is read. HTTP calls are answered, and
-// new websockets are accepted, but just as dead. Without it, what had arrived meanwhile is read.
+// BlackHole makes websockets go dead silently, as if a cable was pulled: they stay open, but frames
+// for them are lost, and nothing that they send is read. HTTP calls are answered; new websockets
+// are accepted but just as dead. When it is switched off, what has arrived meanwhile is read.
 func (f *Faults) BlackHole(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -285,7 +285,7 @@ func (f *Faults) holeEnd() <-chan struct{} {
 	return f.hole
 }
 
-// DropPongs leaves pings without an answer.
+// DropPongs leaves pings unanswered.
 func (f *Faults) DropPongs(on bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

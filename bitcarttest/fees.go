@@ -19,10 +19,10 @@ const tronSize = 267
 // What one more output adds to the size of a transaction.
 const outputSize = 34
 
-// SetFeeRate sets what transactions cost from now on: satoshis per byte on Electrum (20 at the
-// start) and Electron Cash daemons (1), wei per unit of gas on EVM chains (20 gwei), sun per
-// transaction on TRX (1 100 000). 0 is for free, and no estimate: recommended_fee of Electrum
-// answers null then. Negative rates count as 0.
+// SetFeeRate sets what transactions cost from now on: in satoshis per byte on Electrum (20 at the
+// start) and Electron Cash daemons (1), in wei per unit of gas on EVM chains (20 gwei), in sun per
+// transaction on TRX (1 100 000). 0 makes them free and removes the estimate: recommended_fee of
+// Electrum then answers null. Negative rates count as 0.
 func (d *Daemon) SetFeeRate(rate int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

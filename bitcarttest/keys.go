@@ -119,10 +119,10 @@ func randomBytes(n int) []byte {
 
 func randomHex(n int) string { return hex.EncodeToString(randomBytes(n)) }
 
-// NewWallet makes a random wallet key of this currency, always with a valid form: one that can
-// receive and not sign (an xpub, an address; on XMR a view key, which wants an address of NewAddress
-// beside it). A wallet that pays has a seed, which the method make_seed makes. The daemon knows the
-// wallet once a call, or Load, has named it.
+// NewWallet returns a random wallet key of this currency, always of a valid form. It can receive
+// but not sign: it is an xpub, an address, or on XMR a view key, which needs an address of
+// NewAddress in Wallet.Address. A wallet that pays needs a seed, as the method make_seed makes it.
+// The daemon knows the wallet once a call, or Load, has named it.
 func (d *Daemon) NewWallet() string {
 	switch d.coin.style {
 	case styleEVM:
@@ -137,7 +137,7 @@ func (d *Daemon) NewWallet() string {
 	return "xpub6" + randomText(base58, 106)
 }
 
-// NewAddress makes a random address of this currency, for a payer or a recipient.
+// NewAddress returns a random address of this currency, for a payer or a recipient.
 func (d *Daemon) NewAddress() string { return d.coin.newAddress() }
 
 func (c coin) newAddress() string {

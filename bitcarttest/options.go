@@ -56,7 +56,7 @@ func WithCredentials(user, password string) Option {
 	return optionFunc(func(c *config) error { c.user, c.password = user, password; return nil })
 }
 
-// WithFamily chooses the family; it is needed for currencies that the package does not know.
+// WithFamily sets the family; it is needed for currencies that the package does not know.
 func WithFamily(f Family) Option {
 	return optionFunc(func(c *config) error {
 		if f != Electrum && f != ElectronCash && f != Account {
@@ -67,7 +67,7 @@ func WithFamily(f Family) Option {
 	})
 }
 
-// WithDecimals sets how many decimals the coin has, 0 to 36.
+// WithDecimals sets how many decimal places the coin has, 0 to 36.
 func WithDecimals(n int) Option {
 	return optionFunc(func(c *config) error {
 		if n < 0 || n > 36 {
@@ -186,7 +186,8 @@ func WithoutLightning() Option {
 	return optionFunc(func(c *config) error { c.noLightning = true; return nil })
 }
 
-// WithLightningListen makes nodeid name the address that the lightning nodes listen on, host:port.
+// WithLightningListen sets the address, host:port, that the lightning nodes listen on, as nodeid
+// shows it.
 func WithLightningListen(addr string) Option {
 	return optionFunc(func(c *config) error { c.lightningAddr = addr; return nil })
 }

@@ -14,8 +14,8 @@ import (
 // daemon stops.
 type MethodFunc func(*Call) (any, error)
 
-// Handle adds a method or replaces one; a nil h brings the daemon's own back. The wallet that a
-// call names is loaded before h is called; the arguments are not checked.
+// Handle adds a method or replaces one; a nil h restores the daemon's own. The wallet that a call
+// names is loaded before h is called; the arguments are not checked.
 func (d *Daemon) Handle(method string, h MethodFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -277,7 +277,7 @@ func (d *Daemon) openSockets(wants func(*socket) bool) []*socket {
 
 func everySocket(*socket) bool { return true }
 
-// SendFrame sends a text frame as it is to every websocket: a frame that no daemon would send.
+// SendFrame sends a text frame unchanged to every websocket, even one that no daemon would send.
 func (d *Daemon) SendFrame(data []byte) {
 	d.events.Lock()
 	defer d.events.Unlock()
@@ -298,8 +298,9 @@ func (d *Daemon) WaitSockets(ctx context.Context, n int) error {
 	return d.waitFor(ctx, func() bool { return len(d.openSockets(everySocket)) == n })
 }
 
-// Registered lists the wallet keys that the open websockets are filtered by, in order of arrival
-// of the websockets. One without a filter is not in it; one whose filter is no string counts as "".
+// Registered returns the wallet keys that the open websockets are filtered by, in the order in
+// which the websockets were opened. A websocket without a filter is left out; one whose filter is
+// no string counts as "".
 func (d *Daemon) Registered() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

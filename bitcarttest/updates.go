@@ -109,7 +109,7 @@ func (d *Daemon) enqueue(w *wallet, u update) {
 	w.queue = append(w.queue, u)
 }
 
-// Queued counts the updates that get_updates of a wallet would answer now.
+// Queued counts the updates that get_updates would return for a wallet now.
 func (d *Daemon) Queued(walletKey string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

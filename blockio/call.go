@@ -29,13 +29,14 @@ var (
 	errKeyParam   = errors.New("blockio: the client sends its own api_key")
 )
 
-// Call calls any method of the service ("get_balance") with the account's key
-// and decodes the answer's data into result, which may be nil or a
-// *json.RawMessage. Nothing is repeated. ctx bounds the whole call.
+// Call calls any method of the service, such as "get_balance", with the
+// account's key and decodes the data of the answer into result, which may be
+// nil or a *json.RawMessage. Nothing is repeated. ctx bounds the whole call.
 //
-// The error is *APIError when there was an answer without success, and
-// *CallError when there was none. Error texts leave out the key, URLs behind
-// their host, and parameters whose names say that they are secret.
+// The error is an *[APIError] for an answer without success, and a *[CallError]
+// if there was none or it cannot be read. Error texts leave out the key,
+// everything after the host of URLs, and parameters whose names say that they
+// are secret.
 func (c *Client) Call(ctx context.Context, result any, method string, params map[string]any) error {
 	data, err := c.call(ctx, method, params)
 	if err != nil || result == nil {

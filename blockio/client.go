@@ -22,8 +22,8 @@ const (
 )
 
 // Client manages the notifications of one account, which is one API key of one
-// network. It is safe for concurrent use, owns no goroutine, and does not
-// print its key.
+// network. It is safe for concurrent use, owns no goroutine, and prints without
+// its key.
 type Client struct{ conf *clientConfig }
 
 type clientConfig struct {
@@ -58,8 +58,9 @@ var (
 	errRetryBounds = errors.New("wants at least one try, and pauses above 0 of which the first is not the longer one")
 )
 
-// NewClient makes a client of the account that the key belongs to. It does not
-// connect.
+// NewClient returns a client for the account that the key belongs to. It does
+// not connect. The error is an *[OptionError], or says that the key is missing
+// or malformed.
 func NewClient(apiKey string, opts ...ClientOption) (*Client, error) {
 	conf := &clientConfig{
 		key:      func() string { return apiKey },
@@ -101,9 +102,9 @@ func withoutRedirects(h *http.Client) *http.Client {
 	return &own
 }
 
-// WithBaseURL sets where the service answers, default DefaultBaseURL. The
-// names of methods are put behind its path. Over plain http the key can be read
-// on the way.
+// WithBaseURL sets the base URL of the service; the default is
+// [DefaultBaseURL]. Names of methods are appended to its path. Over plain http
+// the key can be read on the way.
 func WithBaseURL(base string) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		u, err := url.Parse(base)
@@ -118,10 +119,10 @@ func WithBaseURL(base string) ClientOption {
 	})
 }
 
-// WithHTTPClient sets what sends the requests: for a proxy, TLS settings or
-// tracing. Its Timeout is of one try; the default client's is a minute.
-// Redirects are not followed, whatever its CheckRedirect says: the key would
-// go with them.
+// WithHTTPClient sets the HTTP client that sends the requests, for a proxy, TLS
+// settings or tracing. Its Timeout applies to one try; that of the default
+// client is a minute. Redirects are not followed, whatever its CheckRedirect
+// says, because they would take the key along.
 func WithHTTPClient(h *http.Client) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		if h == nil {
@@ -132,11 +133,11 @@ func WithHTTPClient(h *http.Client) ClientOption {
 	})
 }
 
-// WithRetry sets how often a call is tried whose repeat is harmless (listing,
-// recent events, enabling, disabling) when the connection fails, a proxy
-// answers with a status from 500 on, or the service is called too often; and
-// the pauses between, which grow from minPause to maxPause and are jittered.
-// Default: 4 tries, 500 ms, 10 s. 1 is never again.
+// WithRetry sets how often calls are tried whose repeat is harmless (listing,
+// recent events, enabling, disabling) when the connection fails, when the
+// answer has an HTTP status of 500 or above, or when there were too many calls.
+// The pauses between tries grow from minPause to maxPause and are jittered.
+// Default: 4 tries, 500 ms, 10 s. With 1 a call is never repeated.
 func WithRetry(tries int, minPause, maxPause time.Duration) ClientOption {
 	return clientOption(func(c *clientConfig) {
 		if tries < 1 || minPause <= 0 || maxPause < minPause {

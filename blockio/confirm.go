@@ -20,19 +20,20 @@ var (
 	errNotConfirmed    = errors.New("the service's recent events do not hold this one")
 )
 
-// Confirm returns a Verifier that asks the service itself: a delivery passes,
-// as Confirmed, when its data stands in one of the last 10 events that the
+// Confirm returns a Verifier that asks the service itself. It accepts a
+// delivery, as Confirmed, if its data is in one of the last 10 events that the
 // service says it has sent to that notification (see [Client.RecentEvents]),
-// under the same event id where both have one.
+// under the same event id if both have one.
 //
-// It is the strongest proof, and has its price: a call for each delivery,
-// repeats and forgeries included, so put it behind cheaper ones in [AllOf] and
-// use [WithKnownNotifications]. Where a notification has more than 10 events
-// at a time some cannot be confirmed any more. What the service tells of its
-// recent events is not published: where it leaves out their data, nothing is
-// confirmed. The data is proven, not that it is new: credit by transaction.
+// This is the strongest proof, and the most expensive: one call for each
+// delivery, including repeats and forgeries. Put it behind cheaper checks in
+// AllOf and use WithKnownNotifications. If a notification has more than 10
+// events at a time, some can no longer be confirmed. The form of the service's
+// answer about recent events is not published: if it leaves out their data,
+// nothing is confirmed. What is proven is the data, not that it is new: credit
+// by transaction.
 //
-// The client has to be of the account that the notification belongs to.
+// The client must belong to the account of the notification.
 func Confirm(c *Client) Verifier {
 	return VerifierFunc(func(ctx context.Context, _ *http.Request, body []byte) (Proof, error) {
 		if c == nil {

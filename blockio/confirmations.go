@@ -23,14 +23,16 @@ var stepsOf = map[string]confirmationSteps{
 	"ETH": ethereumSteps, "ETHTEST": ethereumSteps,
 }
 
-// AddressConfirmations lists at which numbers of confirmations the service
-// sends a transaction's EventAddress on a network ("BTC", "BTCTEST"), nil for
-// an unknown one. A count may be skipped: do not wait for each of them.
+// AddressConfirmations returns the numbers of confirmations at which the
+// service sends a transaction's EventAddress on a network ("BTC", "BTCTEST"),
+// or nil for an unknown network. The service may skip one of them: do not wait
+// for each.
 func AddressConfirmations(network string) []int {
 	return slices.Clone(stepsOf[strings.ToUpper(network)].address)
 }
 
-// BlockConfirmations is AddressConfirmations for a block's EventNewBlocks.
+// BlockConfirmations returns the numbers of confirmations at which the service
+// sends a block's EventNewBlocks; see [AddressConfirmations].
 func BlockConfirmations(network string) []int {
 	return slices.Clone(stepsOf[strings.ToUpper(network)].block)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Delivery is one web hook delivery: what the service says about an event
-// beside its data. It is read only, and safe to keep.
+// besides its data. It is read-only and safe to keep.
 type Delivery struct {
 	EventID        string // "" where the service sent none
 	NotificationID string
@@ -21,7 +21,7 @@ type Delivery struct {
 type deliveryKey struct{}
 
 // DeliveryFrom returns the delivery that a handler was called for. It is false
-// for an event that came by another way than a [Receiver], by a socket say.
+// for an event that did not come through a Receiver, for example from a socket.
 func DeliveryFrom(ctx context.Context) (Delivery, bool) {
 	d, ok := ctx.Value(deliveryKey{}).(*Delivery)
 	if !ok {

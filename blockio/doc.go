@@ -1,8 +1,8 @@
-// Package blockio is a client of a Block.io-style notification service, which
-// watches addresses of Bitcoin, Ethereum, Litecoin and their testnets, also
-// ones that belong to somebody else, and tells of balance changes and of new
-// blocks by web hook or by web socket. What it tells becomes events of package
-// bitcart: the same handlers, the same dispatcher, whatever the way.
+// Package blockio is a client of a Block.io-style notification service. The
+// service watches addresses of Bitcoin, Ethereum, Litecoin and their testnets,
+// including addresses that belong to somebody else, and reports balance changes
+// and new blocks by web hook or by web socket. Either way they become events of
+// package bitcart, with the same handlers and the same dispatcher.
 //
 // # Events
 //
@@ -14,17 +14,18 @@
 //		return credit(ctx, p.Subject(), p.Address, p.BalanceChange)
 //	})
 //
-// An event's Currency is the network as the service writes it ("BTCTEST"),
-// its Wallet the address, "" for blocks, and its Source bitcart.SourceWebhook
-// or bitcart.SourceStream. Raw is the data object, byte for byte as it came:
-// members that this package does not know are there.
+// An event's Currency is the network as the service writes it ("BTCTEST"), its
+// Wallet is the address ("" for blocks), and its Source is
+// bitcart.SourceWebhook or bitcart.SourceStream. Raw is the data object, byte
+// for byte as it came, with the members that this package does not know.
 //
-// Each fact comes more than once: at each number of confirmations in
-// [AddressConfirmations], for each notification that it fits, by web hook and
-// by socket. [AddressEvent.Subject] is one key for all of these but the
-// confirmations: make it the key of what was done, or let [OncePerSubject] run
-// a handler once for it. A reorganisation of the chain can take a transaction
-// back that was told of: what is not [AddressEvent.Final] is not settled.
+// Each fact is reported more than once: at each number of confirmations in
+// [AddressConfirmations], for each notification that matches it, by web hook
+// and by socket. For one number of confirmations all reports have the same
+// [AddressEvent.Subject]: use it as the key of what was done, or let
+// [OncePerSubject] run a handler once for it. A reorganisation of the chain can
+// take back a transaction that was reported: until [AddressEvent.Final] it is
+// not settled.
 //
 // # Notifications
 //
@@ -36,11 +37,11 @@
 //	n, created, err := c.EnsureNotification(ctx, blockio.CreateRequest{
 //		Type: blockio.TypeAccount, URL: "https://user:password@shop.example/hooks"})
 //
-// [Client.EnsureNotification] finds, enables or creates; run it at every start,
-// once the web hook answers, since the service sends it a ping at once.
-// [Client.RecentEvents] shows what was pushed last. [Client.Call] makes any
-// other call. The service accepts calls only from IP addresses that the account
-// allows.
+// [Client.EnsureNotification] finds a notification, and enables or creates it if
+// necessary. Call it at every start, once the web hook answers, because the
+// service sends a ping at once. [Client.RecentEvents] returns the events that
+// were pushed last. [Client.Call] makes any other call. The service accepts
+// calls only from IP addresses that the account allows.
 //
 // # Web hooks
 //
@@ -53,13 +54,13 @@
 //	...
 //	mux.Handle("/hooks", hooks)
 //
-// It answers 200 for what a handler has handled and for nothing else; the
-// service delivers the rest again, 25 times over 30 days. A [Seen] remembers
-// for longer than that what was handled: [NewMemorySeen], or package boltseen
-// over restarts. A [Verifier] says how far a sender can be trusted, and
-// [DeliveryFrom] tells the handler. How the service computes its own signature
-// is published nowhere, so nothing here checks it: [HMAC] is a scheme of this
-// package's own, for a relay of yours.
+// It answers 200 only for what a handler has handled; the service delivers
+// everything else again, 25 times over 30 days. A [Seen] remembers for longer
+// than that what was handled: [NewMemorySeen] while the process lives, package
+// boltseen over restarts. A [Verifier] says how far a sender can be trusted,
+// and [DeliveryFrom] passes that on to the handler. How the service computes
+// its own signature is published nowhere, so nothing here checks it: [HMAC] is
+// a scheme of this package's own, for a relay of yours.
 //
 // # Web sockets
 //
@@ -72,27 +73,28 @@
 //	...
 //	err = stream.Run(ctx) // blocks until ctx ends and the handlers have returned
 //
-// It knows addresses and new blocks, not accounts, and the service replays
+// It has the types address and new-blocks, but not account. The service replays
 // nothing: after each reconnect a [Gap] says from when to when events may be
-// missing, and [WithBackfill] can fetch them. Web hooks are the way that loses
-// nothing.
+// missing, and [WithBackfill] can fetch them. If no event may be lost, use web
+// hooks.
 //
 // # Errors
 //
-// [*APIError] is an answer without success, [*CallError] is no answer, or one
+// *[APIError] is an answer without success, *[CallError] is no answer, or one
 // that cannot be read. They match bitcart.ErrConnectionFailed,
 // bitcart.ErrInvalidAnswer and bitcart.ErrMaybeSent. Calls whose repeat is
-// harmless are repeated a few times, see [WithRetry]; creating is not.
+// harmless are repeated a few times, see [WithRetry]; creating a notification
+// is not.
 //
 // # Money and secrets
 //
 // Amounts are decimal.Decimal in coins, exact to the last of Ethereum's 18
-// places, and may be negative. The API key travels in a request's body, never
-// in a URL. No type of this package shows the key, or what stands behind the
-// host of a notification's URL, in a log, an error or a format verb; a
-// handler that needs the URL reads [Notification].URL.
+// decimal places, and may be negative. The API key travels in a request's body,
+// never in a URL. No type of this package shows the key, or what follows the
+// host in a notification's URL, in a log, an error or a format verb; a handler
+// that needs the URL reads Notification.URL.
 //
 // # Testing
 //
-// Package blockiotest has a service that runs inside a test.
+// Package blockiotest is a service that runs inside a test.
 package blockio

@@ -8,14 +8,15 @@ import (
 	"github.com/bitcart-go/bitcart"
 )
 
-// EnsureNotification returns an enabled notification of that type, URL and
-// address: one that exists, which it enables where it has to, or a new one,
-// which created tells. A listed notification that names no address counts as
-// the one of its type and URL. Callers at the same time get the same one.
+// EnsureNotification returns an enabled notification of r's type, URL and
+// address: an existing one, which it enables if necessary, or a new one;
+// created says which. A listed notification without an address counts as the
+// one of its type and URL. Concurrent callers get the same notification.
 //
-// The service allows one notification for each type and URL, so a further
-// address wants a URL of its own, by a query for instance. ctx bounds all calls,
-// the service's ping included; of them creating is not repeated.
+// The service allows one notification for each type and URL, so each further
+// address needs a URL of its own, for example with a different query. ctx
+// bounds all calls, including the service's ping; the call that creates is not
+// repeated.
 func (c *Client) EnsureNotification(ctx context.Context, r CreateRequest) (n Notification, created bool, err error) {
 	if _, err := r.params(); err != nil {
 		return Notification{}, false, err

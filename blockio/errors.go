@@ -23,14 +23,14 @@ var (
 	errBadAnswer = errors.New("the answer cannot be read")
 )
 
-// APIError is a call that was answered, but not with success: by the service,
-// or with an HTTP status by what stands before it. It prints as Error under
-// every verb, in slog and as JSON.
+// APIError is a call that was answered without success, by the service or, with
+// an HTTP status, by a proxy in front of it. It prints as Error under every
+// verb, in slog and as JSON.
 type APIError struct {
 	Method string // "create_notification"
-	// Message is the service's text as it was received, "" when the answer was
-	// not the service's. It can quote what was sent, a URL with its password
-	// included: do not log it. Error redacts it.
+	// Message is the service's text as it was received; "" if the answer did not
+	// come from the service. It can quote the request, including a URL with its
+	// password: do not log it. Error redacts it.
 	Message    string
 	HTTPStatus int
 	RetryAfter time.Duration // of the header, 0 = none
@@ -39,8 +39,8 @@ type APIError struct {
 	foreign bool   // no answer of the service: a proxy's, a captive portal's
 }
 
-// Error returns the method, the service's text without secrets, and what to do
-// about it where that is known.
+// Error returns the method, the service's text without secrets, and, if that is
+// known, what to do about it.
 func (e *APIError) Error() string {
 	text := e.safe
 	switch {
@@ -71,8 +71,9 @@ func speaksOfAddresses(message string) bool {
 	return strings.Contains(lower, "ip address") || strings.Contains(lower, "whitelist")
 }
 
-// Throttled reports whether the service, or what stands before it, was called
-// too often: HTTP status 419, 420 or 429. Such a call was not executed.
+// Throttled reports whether there were too many calls for the service, or for a
+// proxy in front of it: HTTP status 419, 420 or 429. Such a call was not
+// executed.
 func (e *APIError) Throttled() bool {
 	switch e.HTTPStatus {
 	case statusPageExpired, statusEnhanceCalm, statusTooManyCalls:
@@ -81,8 +82,9 @@ func (e *APIError) Throttled() bool {
 	return false
 }
 
-// Is matches bitcart.ErrInvalidAnswer for an answer that is not the service's,
-// and bitcart.ErrMaybeSent when the call may have been executed nevertheless.
+// Is matches bitcart.ErrInvalidAnswer if the answer did not come from the
+// service, and bitcart.ErrMaybeSent if the call may have been executed all the
+// same.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case bitcart.ErrInvalidAnswer:
@@ -115,10 +117,10 @@ func (e APIError) LogValue() slog.Value { return slogText(e.Error()) }
 // MarshalJSON encodes Error: the raw text must not reach a log.
 func (e APIError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
 
-// CallError is a call without an answer that could be read. It matches its
-// cause (context.DeadlineExceeded, syscall.ECONNREFUSED, ...), and of package
-// bitcart ErrConnectionFailed or ErrInvalidAnswer, and ErrMaybeSent when the
-// service may have executed the call.
+// CallError is a call without an answer that can be read. It matches its cause
+// (context.DeadlineExceeded, syscall.ECONNREFUSED, ...),
+// bitcart.ErrConnectionFailed or bitcart.ErrInvalidAnswer, and
+// bitcart.ErrMaybeSent if the service may have executed the call.
 type CallError struct {
 	Method    string
 	MaybeSent bool
@@ -127,6 +129,7 @@ type CallError struct {
 	safe string // Err's text without the call's secrets
 }
 
+// Error returns the method and what is known of the cause, without secrets.
 func (e *CallError) Error() string {
 	text := e.safe
 	if text == "" {
@@ -139,7 +142,7 @@ func (e *CallError) Error() string {
 	return text
 }
 
-// Unwrap returns the cause. Its own text may name more than Error does.
+// Unwrap returns the cause. Its text may contain more than Error shows.
 func (e *CallError) Unwrap() error { return e.Err }
 
 // Is matches the errors of package bitcart that CallError names.

@@ -18,9 +18,9 @@ const (
 	EventNewBlocks = "new-blocks" // [NewBlocksEvent]
 )
 
-// AddressEvent is the payload of EventAddress: the balance of an address has
-// changed by a transaction, or that transaction has more confirmations. The
-// same change comes once for each count in [AddressConfirmations]: credit by
+// AddressEvent is the payload of EventAddress: a transaction has changed the
+// balance of an address, or that transaction has more confirmations. The same
+// change is reported once for each number in [AddressConfirmations]: credit by
 // TxID and Address, not per event.
 //
 // The amounts are in coins, exact to the last place. Members that the service
@@ -28,7 +28,7 @@ const (
 type AddressEvent struct {
 	Network        string          `json:"network"` // "BTC", "BTCTEST"
 	Address        string          `json:"address"`
-	BalanceChange  decimal.Decimal `json:"balance_change"` // AmountReceived less AmountSent; negative when the address has paid
+	BalanceChange  decimal.Decimal `json:"balance_change"` // AmountReceived minus AmountSent; negative if the address has paid
 	AmountSent     decimal.Decimal `json:"amount_sent"`
 	AmountReceived decimal.Decimal `json:"amount_received"`
 	TxID           string          `json:"txid"`
@@ -39,16 +39,17 @@ type AddressEvent struct {
 // EventName returns EventAddress.
 func (AddressEvent) EventName() string { return EventAddress }
 
-// Subject names the fact that the event tells. It is the same for every
-// notification, delivery and socket that tells it, and differs for each number
-// of confirmations. It is "" when a member that it needs is empty.
+// Subject returns a key for the fact that the event reports. It is the same for
+// every notification, delivery and socket that reports the fact, and differs
+// for each number of confirmations. It is "" if a member that it needs is
+// empty.
 func (e AddressEvent) Subject() string {
 	return addressSubject(e.Network, e.Address, e.TxID, e.Confirmations)
 }
 
-// Final reports whether the transaction has as many confirmations as the
-// service counts on this network: no further event follows. It is false for a
-// network that the table does not know.
+// Final reports whether the transaction has the highest number of confirmations
+// that the service reports on this network, so that no further event follows.
+// It is false for an unknown network.
 func (e AddressEvent) Final() bool {
 	return reachesLast(AddressConfirmations(e.Network), e.Confirmations)
 }
@@ -104,9 +105,9 @@ func (e *AddressEvent) UnmarshalJSON(data []byte) error {
 }
 
 // NewBlocksEvent is the payload of EventNewBlocks: a block was mined, or has
-// one of the further counts of [BlockConfirmations]. Only the members that
-// every chain has are required; the others are zero where the service leaves
-// them out.
+// reached one of the further numbers of [BlockConfirmations]. Only the members
+// that every chain has are required; the others are zero where the service
+// leaves them out.
 type NewBlocksEvent struct {
 	Network           string          `json:"network"`
 	BlockHash         string          `json:"block_hash"`
@@ -123,13 +124,15 @@ type NewBlocksEvent struct {
 // EventName returns EventNewBlocks.
 func (NewBlocksEvent) EventName() string { return EventNewBlocks }
 
-// Subject names the fact that the event tells, see [AddressEvent.Subject].
+// Subject returns a key for the fact that the event reports; see
+// [AddressEvent.Subject].
 func (e NewBlocksEvent) Subject() string {
 	return blockSubject(e.Network, e.BlockHash, e.Confirmations)
 }
 
-// Final reports whether the service counts no further confirmations of the
-// block. It is false for a network that the table does not know.
+// Final reports whether the block has the highest number of confirmations that
+// the service reports, so that no further event follows. It is false for an
+// unknown network.
 func (e NewBlocksEvent) Final() bool {
 	return reachesLast(BlockConfirmations(e.Network), e.Confirmations)
 }

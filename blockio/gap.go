@@ -9,14 +9,14 @@ import (
 )
 
 // Gap says that events of some subscriptions may be missing. The service
-// replays nothing. What it sent shortly before From can be lost with the
+// replays nothing. Events that it sent shortly before From can be lost with the
 // connection as well, so look back a little further.
 type Gap struct {
-	// From is when the last message came before the gap, or when the first
-	// event was dropped.
+	// From is when the last message before the gap came, or when the first event
+	// was dropped.
 	From time.Time
 	// To is when the last subscription was accepted again, or when events were
-	// taken again.
+	// no longer dropped.
 	To            time.Time
 	Subscriptions []Subscription // do not change
 	Reason        GapReason
@@ -33,6 +33,7 @@ const (
 
 var gapReasons = [...]string{"reconnect", "overflow"}
 
+// String returns the reason in a word, such as "reconnect".
 func (r GapReason) String() string {
 	if int(r) < len(gapReasons) {
 		return gapReasons[r]
@@ -40,15 +41,15 @@ func (r GapReason) String() string {
 	return fmt.Sprintf("GapReason(%d)", uint8(r))
 }
 
-// WithOnGap sets what is told that events may be missing: once per reconnect,
-// when the last subscription was accepted again, and when a queue that had
-// overflowed has run empty. Another Run of the same Stream begins with such a
-// reconnect.
+// WithOnGap sets a function that is called when events may be missing: once per
+// reconnect, when the last subscription was accepted again, and once a queue
+// that had overflowed is empty. Another Run of the same Stream begins with such
+// a reconnect.
 //
 // f runs on a goroutine of the stream, one call at a time with the other
-// functions of this kind; it may block and make calls, and delivery does not
+// functions of this kind. It may block and make calls, and delivery does not
 // wait for it, but it must not wait for its own stream to return. Its ctx
-// carries the values of Run's ctx but not its cancellation: it is cancelled
+// carries the values of Run's ctx but not its cancellation; it is cancelled
 // when Bounds.Drain is over.
 func WithOnGap(f func(ctx context.Context, gap Gap)) StreamOption {
 	return streamOption{"WithOnGap", func(c *streamConfig) error {
@@ -57,16 +58,18 @@ func WithOnGap(f func(ctx context.Context, gap Gap)) StreamOption {
 	}}
 }
 
-// WithBackfill sets what fetches the events that a gap has cost, by REST say:
-// updates of EventAddress and EventNewBlocks, made by bitcart.NewUpdate with
-// an [AddressEvent] or a [NewBlocksEvent]. f is called for each gap, one at a
-// time, after the function of WithOnGap has returned, and runs like it.
+// WithBackfill sets a function that fetches the events that a gap has cost, by
+// REST for example: updates of EventAddress and EventNewBlocks, made by
+// bitcart.NewUpdate with an AddressEvent or a NewBlocksEvent. f is called for
+// each gap, one at a time, after the function of WithOnGap has returned, and
+// runs like it.
 //
-// The updates go through the same sink as they are, so say by Update.From
-// where they come from: network, address and bitcart.SourceRecovered. Each
-// goes behind what waits for its own subscription; live events are not held
-// back for it, and Bounds do not apply to it. An error is logged, and what came
-// with it is still handed over; bitcart.Retry as the error calls f again.
+// The updates go through the same sink unchanged, so set their origin with
+// Update.From: network, address and bitcart.SourceRecovered. Each is queued
+// behind what waits for its own subscription; live events are not held back for
+// it, and Bounds do not apply to it. An error is logged, and updates that came
+// with it are still delivered; after a bitcart.Retry as the error, f is called
+// again.
 func WithBackfill(f func(ctx context.Context, gap Gap) ([]bitcart.Update, error)) StreamOption {
 	return streamOption{"WithBackfill", func(c *streamConfig) error {
 		c.backfill = f

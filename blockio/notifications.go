@@ -21,18 +21,19 @@ const (
 	TypeNewBlocks = "new-blocks"
 )
 
-// CreateRequest says what a notification is to tell of, and to whom. It prints
-// without what may guard its URL.
+// CreateRequest describes a notification to be created. It prints without the
+// parts of its URL that may guard the web hook.
 type CreateRequest struct {
 	Type string // TypeAccount, TypeAddress or TypeNewBlocks
-	// URL is the web hook. The service posts a ping to it at once and wants a
-	// status from 200 to 299; a [Receiver] answers that. User info is sent as
-	// Basic auth, and may stand for the path or the query that guard it.
+	// URL is the address of the web hook. The service posts a ping to it at once
+	// and expects a status from 200 to 299, as a [Receiver] answers. User and
+	// password in the URL are sent as Basic auth; a secret path or query can
+	// guard the web hook as well.
 	URL     string
-	Address string // of TypeAddress; the account need not own it
+	Address string // for TypeAddress only; the account need not own it
 }
 
-// String returns type and address, and the URL as far as its host.
+// String returns the type and the address, and the URL up to its host.
 func (r CreateRequest) String() string {
 	return strings.Join(strings.Fields(r.Type+" "+r.Address+" "+hiddenURL(r.URL)), " ")
 }
@@ -49,8 +50,9 @@ func (r CreateRequest) LogValue() slog.Value { return slogText(r.String()) }
 // MarshalJSON encodes String.
 func (r CreateRequest) MarshalJSON() ([]byte, error) { return marshalText(r.String()) }
 
-// Notification is a web hook of the account. It prints without what may guard
-// its URL, as JSON too: store URL and ID instead.
+// Notification is a web hook of the account. It prints, also as JSON, without
+// the parts of its URL that may guard the web hook: to store one, store its URL
+// and ID.
 type Notification struct {
 	Network string // "BTC": the key's
 	ID      string
@@ -61,7 +63,7 @@ type Notification struct {
 	Raw     json.RawMessage // as received; it holds the URL
 }
 
-// String returns what the notification is, and the URL as far as its host.
+// String describes the notification, with the URL up to its host.
 func (n Notification) String() string {
 	state := "disabled"
 	if n.Enabled {
@@ -119,11 +121,11 @@ var (
 )
 
 // CreateNotification creates a notification. The service posts a ping to the
-// URL before it answers, so the web hook has to be up. One type and URL can
-// have one notification; EnsureNotification reuses it.
+// URL before it answers, so the web hook must be up. There can be one
+// notification for each type and URL; [Client.EnsureNotification] reuses it.
 //
 // Nothing is repeated. After an error that matches bitcart.ErrMaybeSent the
-// notification may exist. ctx bounds the call, the service's ping included.
+// notification may exist. ctx bounds the call, including the service's ping.
 func (c *Client) CreateNotification(ctx context.Context, r CreateRequest) (Notification, error) {
 	params, err := r.params()
 	if err != nil {
@@ -152,13 +154,13 @@ func (r CreateRequest) params() (map[string]any, error) {
 	return params, nil
 }
 
-// EnableNotification has the service deliver again. It may be repeated after
+// EnableNotification makes the service deliver again. It may be repeated after
 // a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) EnableNotification(ctx context.Context, id string) (Notification, error) {
 	return c.change(ctx, "enable_notification", id)
 }
 
-// DisableNotification has the service deliver nothing until the notification
+// DisableNotification makes the service deliver nothing until the notification
 // is enabled again. What happens meanwhile is not delivered later. It may be
 // repeated after a failure, see [WithRetry]; ctx bounds all tries.
 func (c *Client) DisableNotification(ctx context.Context, id string) (Notification, error) {
@@ -184,11 +186,12 @@ func (c *Client) DeleteNotification(ctx context.Context, id string) error {
 	return err
 }
 
-// ListNotifications lists one page of the account's notifications, enabled and
-// disabled ones; page 0 leaves the page to the service, whose first one it is.
-// A page holds up to 2500. With ids only these are listed. An account without
-// notifications, or a page behind the last one, is an empty list and no error.
-// It may be repeated after a failure, see [WithRetry]; ctx bounds all tries.
+// ListNotifications returns one page of the account's notifications, enabled
+// and disabled ones. Page 0 leaves the page to the service, which returns its
+// first one. A page holds up to 2500. With ids, only those are listed. An
+// account without notifications, or a page behind the last one, is an empty
+// list and no error. It may be repeated after a failure, see [WithRetry]; ctx
+// bounds all tries.
 func (c *Client) ListNotifications(ctx context.Context, page int, ids ...string) ([]Notification, error) {
 	const method = "list_notifications"
 	params, err := listParams(page, ids)
@@ -235,10 +238,11 @@ func isEmptyList(err error) bool {
 		strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer.Message)), "no valid notifications found")
 }
 
-// Notifications lists all pages of the account's notifications, or those with
-// the ids. An error ends it. Notifications that are created or deleted
-// meanwhile may be missed. It asks for one page more than there are: a page
-// that is not full need not be the last one everywhere. ctx bounds all calls.
+// Notifications yields the account's notifications, or those with the given
+// ids, over all pages. An error ends the iteration. Notifications that are
+// created or deleted meanwhile may be missed. It asks for one page more than
+// there are, because a page that is not full need not be the last one
+// everywhere. ctx bounds all calls.
 func (c *Client) Notifications(ctx context.Context, ids ...string) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {
 		seen := map[string]bool{}

@@ -16,16 +16,16 @@ const oncePause = time.Second
 var errSubjectInFlight = errors.New("blockio: the event's subject is being handled")
 
 // OncePerSubject returns a handler that runs h once for each subject (see
-// [SubjectOf]), by whatever web hooks and sockets it comes. Each number of
-// confirmations is a subject of its own. An event without a subject always
-// runs h.
+// [SubjectOf]), whichever web hooks and sockets report it. Each number of
+// confirmations is a subject of its own. An event without a subject always runs
+// h.
 //
-// It is done in two phases with a Seen, which may be the receiver's own:
-// NewMemorySeen(max) bounds how many subjects are remembered, one of package
-// boltseen remembers over restarts. When h fails the subject is free again, and
-// the next event that tells it runs h. While h runs for a subject, other events
-// that tell it return a bitcart.Retry: a Receiver answers 503, and the service
-// delivers again.
+// It works in two phases with a Seen, which may be the receiver's own.
+// NewMemorySeen(max) bounds how many subjects are remembered; a Seen of package
+// boltseen survives restarts. If h fails, the subject is free again, and the
+// next event with it runs h. While h runs for a subject, other events with it
+// return a bitcart.Retry: a Receiver then answers 503, and the service delivers
+// again.
 func OncePerSubject(h bitcart.Handler, seen Seen) bitcart.Handler {
 	once := &oncePerSubject{h, seen}
 	return once.handle

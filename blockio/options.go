@@ -30,6 +30,7 @@ type OptionError struct {
 	Err    error
 }
 
+// Error returns the option's name and what is wrong with it, without its value.
 func (e *OptionError) Error() string { return fmt.Sprintf("blockio: %s: %v", e.Option, e.Err) }
 
 // Unwrap returns what is wrong with the option.

@@ -14,14 +14,14 @@ import (
 	"github.com/bitcart-go/bitcart"
 )
 
-// Receiver takes the service's web hooks: an http.Handler to mount under the
-// path of a notification's URL. It hands each event to its handler once, as
-// far as its [Seen] remembers, and answers 200 only for what was handled: the
-// service delivers everything else again, 25 times over 30 days.
+// Receiver is an http.Handler that accepts the service's web hooks; mount it
+// under the path of a notification's URL. It hands each event to its handler
+// once, as far as its Seen remembers. It answers 200 only for what was handled:
+// the service delivers everything else again, 25 times over 30 days.
 //
-// The service sends the same fact more than once under different event ids
-// (two notifications that fit, another number of confirmations), and a handler
-// whose commit was lost to a crash runs again: credit by transaction, not per
+// The service sends the same fact more than once under different event ids (two
+// notifications that match it, another number of confirmations), and a handler
+// whose commit was lost in a crash runs again: credit by transaction, not per
 // event.
 //
 // How it answers:
@@ -38,9 +38,9 @@ import (
 //	event without a handler, being handled
 //	  right now, handler or Seen failed      503 with Retry-After
 //
-// It starts no goroutine that outlives a request; http.Server.Shutdown waits
-// for the handlers. Set the server's ReadTimeout: a Receiver bounds how much a
-// sender sends, not how long it takes.
+// It starts no goroutine that outlives a request, so http.Server.Shutdown waits
+// for the handlers. Set the server's ReadTimeout: a Receiver limits how much a
+// sender sends, not how long that takes.
 type Receiver struct {
 	sink bitcart.Sink
 	conf receiverConfig
@@ -60,9 +60,9 @@ var (
 	errNoHandler = errors.New("the event has no handler")
 )
 
-// NewReceiver makes a Receiver that hands events to sink, a *bitcart.Coin or a
-// *bitcart.Dispatcher. Without WithVerifier it takes deliveries from anybody,
-// as Unverified; without WithSeen it remembers events in memory.
+// NewReceiver returns a Receiver that hands events to sink, a *bitcart.Coin or
+// a *bitcart.Dispatcher. Without WithVerifier it accepts deliveries from
+// anybody, as Unverified; without WithSeen it remembers events only in memory.
 func NewReceiver(sink bitcart.Sink, opts ...ReceiverOption) (*Receiver, error) {
 	if sink == nil {
 		return nil, errNoSink
@@ -77,9 +77,9 @@ func NewReceiver(sink bitcart.Sink, opts ...ReceiverOption) (*Receiver, error) {
 	return &Receiver{sink: sink, conf: conf}, nil
 }
 
-// ServeHTTP answers one delivery. What runs on after the sender has hung up is
-// an event that is being handled: its handler and the Seen get the request's
-// values, not its cancellation.
+// ServeHTTP answers one delivery. If the sender hangs up while an event is
+// being handled, the handler goes on: it and the Seen get the values of the
+// request's context, not its cancellation.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	code, why := rc.serve(w, r)
 	switch code {

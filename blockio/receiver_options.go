@@ -50,7 +50,7 @@ var (
 )
 
 // WithVerifier sets what proves that a delivery comes from the service.
-// Default: nothing does, and every delivery is Unverified.
+// Default: nothing, so that every delivery is Unverified.
 func WithVerifier(v Verifier) ReceiverOption {
 	return receiverOption{"WithVerifier", func(c *receiverConfig) error {
 		if v == nil {
@@ -61,9 +61,10 @@ func WithVerifier(v Verifier) ReceiverOption {
 	}}
 }
 
-// WithSeen sets what remembers which events were handled. Default:
+// WithSeen sets the store that remembers which events were handled. Default:
 // NewMemorySeen(0), which forgets them when the process ends. Receivers that
-// serve one notification, in several processes say, need one in common.
+// serve the same notification, in several processes for example, must share
+// one.
 func WithSeen(s Seen) ReceiverOption {
 	return receiverOption{"WithSeen", func(c *receiverConfig) error {
 		if s == nil {
@@ -74,7 +75,7 @@ func WithSeen(s Seen) ReceiverOption {
 	}}
 }
 
-// WithMaxBody sets how many bytes a delivery's body may have. Default: 4 MiB.
+// WithMaxBody sets the largest body of a delivery, in bytes. Default: 4 MiB.
 func WithMaxBody(bytes int64) ReceiverOption {
 	return receiverOption{"WithMaxBody", func(c *receiverConfig) error {
 		if bytes <= 0 {
@@ -85,9 +86,9 @@ func WithMaxBody(bytes int64) ReceiverOption {
 	}}
 }
 
-// WithLease sets for how long an event stays claimed after the process that
-// handles it has died. While the handler runs the claim is renewed, three
-// times in each lease. Default: 1 minute.
+// WithLease sets how long an event stays claimed after the process that handles
+// it has died. While a handler runs, its claim is renewed three times in each
+// lease. Default: 1 minute.
 func WithLease(lease time.Duration) ReceiverOption {
 	return receiverOption{"WithLease", func(c *receiverConfig) error {
 		if lease <= 0 {
@@ -98,8 +99,8 @@ func WithLease(lease time.Duration) ReceiverOption {
 	}}
 }
 
-// WithKnownNotifications answers 401 to deliveries of other notifications than
-// these. Their ids prove nothing about the sender.
+// WithKnownNotifications answers 401 for deliveries of notifications other than
+// these. The ids prove nothing about the sender.
 func WithKnownNotifications(ids ...string) ReceiverOption {
 	return receiverOption{"WithKnownNotifications", func(c *receiverConfig) error {
 		if len(ids) == 0 {
@@ -109,9 +110,9 @@ func WithKnownNotifications(ids ...string) ReceiverOption {
 	}}
 }
 
-// WithIgnored answers 200 to events of these types, which are not handled.
-// Without it the service keeps an event that has no handler, and stops
-// sending it after 30 days.
+// WithIgnored answers 200 for events of these types without handling them.
+// Otherwise the service keeps delivering an event that has no handler, and
+// gives up after 30 days.
 func WithIgnored(types ...string) ReceiverOption {
 	return receiverOption{"WithIgnored", func(c *receiverConfig) error {
 		return addAll(&c.ignored, types)

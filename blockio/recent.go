@@ -14,9 +14,9 @@ import (
 )
 
 // RecentEvent is one of the last 10 events of a notification that the service
-// has pushed or tried to push. What the service tells of it is not published:
-// fields whose members are absent, or of another form, are zero; Raw has all
-// of it.
+// has pushed or tried to push. The form of this answer is not published: a
+// field is zero if its member is absent or of another form, and Raw holds
+// everything.
 type RecentEvent struct {
 	EventID        string
 	NotificationID string
@@ -27,9 +27,9 @@ type RecentEvent struct {
 	Raw            json.RawMessage // as received
 }
 
-// Update returns the event for ProcessUpdates, to make up for a delivery that
-// was missed: its Source is SourceRecovered. The error says that the service
-// has not told what the event was.
+// Update returns the event as an update for ProcessUpdates, to make up for a
+// missed delivery: its Source is SourceRecovered. It is an error if the service
+// has not said what the event was.
 func (e RecentEvent) Update() (bitcart.Update, error) {
 	u, err := updateOf(e.Type, e.Data, bitcart.SourceRecovered)
 	if err != nil {

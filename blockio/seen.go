@@ -8,15 +8,15 @@ import (
 )
 
 // Seen remembers which events were handled, in two phases: an event is claimed
-// before its handler runs and committed after it, so that a crash between the
-// two loses nothing. Package boltseen has one that survives a restart;
-// [NewMemorySeen] is the default.
+// before its handler runs, and committed after it, so that a crash between the
+// two loses nothing. [NewMemorySeen] is the default; package boltseen has one
+// that survives restarts.
 //
-// Claims are fenced: Renew, Commit and Release name the claim by its token,
-// and one that was lost (its lease ran out and the key was claimed again, or
-// forgotten) returns an error that matches [ErrClaimLost] and changes nothing.
-// An implementation is safe for concurrent use, and where receivers share it,
-// for all of them.
+// Claims are fenced: Renew, Commit and Release name the claim by its token. If
+// the claim was lost (its lease ran out and the key was claimed again, or
+// forgotten), they return an error that matches [ErrClaimLost] and change
+// nothing. An implementation is safe for concurrent use, and if receivers in
+// several processes share it, for all of them.
 type Seen interface {
 	// Claim claims key for the time of lease. The answer is Fresh, with a
 	// token that no other claim ever had, for a key that is unknown or whose
@@ -53,6 +53,7 @@ const (
 
 var stateNames = map[State]string{Fresh: "fresh", InFlight: "in flight", Done: "done"}
 
+// String returns the state in words.
 func (s State) String() string {
 	if name, ok := stateNames[s]; ok {
 		return name

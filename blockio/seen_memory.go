@@ -11,14 +11,14 @@ import (
 // defaultMemorySeen is some 15 MB of keys.
 const defaultMemorySeen = 1 << 16
 
-// NewMemorySeen returns a Seen that holds at most max keys in memory; 0 or
-// less is 65 536. When it is full, the key that expires first of the committed
-// ones is forgotten, and a late repeat of that event is handled again. Claims
-// in flight are never forgotten: when they alone fill it, Claim returns
-// [ErrSeenFull].
+// NewMemorySeen returns a Seen that holds at most max keys in memory; 0 or less
+// means 65 536. When it is full, it forgets the committed key that expires
+// first, and a late repeat of that event is handled again. Claims in flight are
+// never forgotten: if they alone fill it, Claim returns [ErrSeenFull].
 //
-// It ends with the process: what was delivered before a restart and is
-// repeated after it is handled again. Package boltseen keeps it on disk.
+// It does not survive the process: an event that was delivered before a restart
+// and is repeated after it is handled again. Package boltseen keeps the keys on
+// disk.
 func NewMemorySeen(max int) Seen {
 	if max <= 0 {
 		max = defaultMemorySeen

@@ -27,17 +27,16 @@ var (
 	errTooMany        = errors.New("too many members")
 )
 
-// HMAC returns a Verifier for deliveries that were signed by this library's
-// own scheme, by a relay of yours say: how the service computes its signature
-// is published nowhere, so this does not check the service's own ones.
+// HMAC returns a Verifier for deliveries that were signed by this library's own scheme, for example
+// by a relay of yours. It does not check the service's own signatures: how those are computed is
+// published nowhere.
 //
-// The member "signature" of the envelope is the lower-case hexadecimal
-// HMAC-SHA256, under one of the secrets, of the body without that member (see
-// [Signature]), or of the same body with its members sorted by name at every
-// level and without white space, for a sender that cannot keep the bytes. A
-// body with two such members is refused, and one with more than 1024 members. Several secrets serve a change of
-// secret: the new one and, for a while, the old one. Empty secrets count as
-// none, and without any everything is refused.
+// The member "signature" of the envelope is the lower-case hexadecimal HMAC-SHA256, under one of
+// the secrets, of the body without that member (see [Signature]), or of the same body with its
+// members sorted by name at every level and without white space, for a sender that cannot keep the
+// bytes. A body with two such members is refused, and so is one with more than 1024 members.
+// Several secrets allow a change of secret: the new one and, for a while, the old one. Empty
+// secrets are ignored, and without any other everything is refused.
 func HMAC(secrets ...[]byte) Verifier {
 	var keys [][]byte
 	for _, secret := range secrets {
@@ -56,11 +55,10 @@ func HMAC(secrets ...[]byte) Verifier {
 	})
 }
 
-// Signature returns what [HMAC] expects as the member "signature" of body, a
-// JSON object that may have such a member already. That member alone is cut
-// out, together with the comma and white space that part it from the member
-// before it, or after it when it is the first. Members of that name further
-// inside are data.
+// Signature returns the value that [HMAC] expects as the member "signature" of body, a JSON object
+// that may already have such a member. Only that member is cut out of the body, together with the
+// comma and white space that separate it from the member before it, or from the one after it if it
+// is the first. Members of that name inside other members are data.
 func Signature(secret, body []byte) (string, error) {
 	if len(secret) == 0 {
 		return "", fmt.Errorf("blockio: signature: %w", errNoSecret)

@@ -23,7 +23,8 @@ var publishedAddrs = []string{
 }
 
 // PublishedAddrs returns the addresses that the service's web hooks come from,
-// as its documentation listed them on 3 August 2020: a list to add to.
+// as its documentation listed them on 3 August 2020. Treat the list as a start,
+// to which addresses can be added.
 func PublishedAddrs() []netip.Prefix {
 	prefixes := make([]netip.Prefix, len(publishedAddrs))
 	for i, text := range publishedAddrs {
@@ -38,15 +39,15 @@ var (
 	errNoSource      = errors.New("the sender's address cannot be read")
 )
 
-// SourceAddrs returns a Verifier that passes deliveries from addrs, nil being
-// [PublishedAddrs]: SourceOnly.
+// SourceAddrs returns a Verifier that accepts deliveries from addrs; nil stands
+// for [PublishedAddrs]. Its level is SourceOnly.
 //
-// proxies are the reverse proxies in front of the receiver. What one of them
-// forwards counts by its X-Forwarded-For, read from the right: the first
-// address that is no listed proxy is the sender's, since everything to the
-// left of it is the sender's own claim. Each listed proxy has to append to
-// that header. From anybody else the header means nothing. A connection
-// without an address, over a unix socket say, is refused.
+// proxies are the reverse proxies in front of the receiver. For a request from
+// one of them the sender is taken from X-Forwarded-For, read from the right: it
+// is the first address that is not a listed proxy, since everything to the left
+// of it is the sender's own claim. Each listed proxy must append to that
+// header. From anybody else the header is ignored. A connection without an
+// address, such as a unix socket, is refused.
 func SourceAddrs(addrs, proxies []netip.Prefix) Verifier {
 	if addrs == nil {
 		addrs = PublishedAddrs()

@@ -12,19 +12,19 @@ import (
 	"github.com/bitcart-go/bitcart"
 )
 
-// Stream listens to the service's web socket and hands what it hears to a
-// bitcart.Sink, under the names EventAddress and EventNewBlocks. The event's
-// Currency is the network as the service sent it, Wallet the address, "" for a
-// block, and Source bitcart.SourceStream.
+// Stream listens to the service's web socket and hands its events to a
+// bitcart.Sink, under the names EventAddress and EventNewBlocks. An event's
+// Currency is the network as the service writes it, its Wallet is the address
+// ("" for a block), and its Source is bitcart.SourceStream.
 //
 // The events of one address, and the blocks of one network, are handled one
-// after another in the order in which they came; a handler that is slow, or
-// that returns bitcart.Retry, delays only those. The service can repeat an
-// event: credit by txid and address, never per event.
+// after another in order of arrival; a handler that is slow, or that returns
+// bitcart.Retry, delays only those. The service can repeat an event: credit by
+// txid and address, never per event.
 //
-// The service replays nothing, so what happens while there is no connection is
-// lost for the stream. WithOnGap is told of each such time, and WithBackfill
-// can fetch what it has cost.
+// The service replays nothing, so what happens while there is no connection
+// does not reach the stream. Each such period is reported to the function of
+// WithOnGap, and WithBackfill can fetch its events.
 //
 // A Stream is safe for concurrent use.
 type Stream struct {
@@ -57,18 +57,19 @@ func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
 }
 
 // Subscribe adds subscriptions, which every connection of the stream asks the
-// service for. What cannot be subscribed is refused at once: notifications of
-// type account are not available on web sockets.
+// service for. A subscription that the service could only refuse, such as one
+// of type account, is refused at once.
 //
-// While no Run is inside it remembers them and returns. Otherwise it returns
-// when the service has answered each of them, or when ctx has ended: then they
-// stay subscribed, and are answered later. A repeat of one that was accepted
-// is not sent again.
+// While no Run is active, it remembers the subscriptions and returns. Otherwise
+// it returns when the service has answered each of them, or when ctx ends;
+// after that they stay subscribed and are answered later. A subscription that
+// was accepted before is not sent again.
 //
-// A refused subscription is forgotten and is a *SubscriptionError; several
-// errors are joined. What the service sent for it before is still handed over.
-// ErrStreamEnded means that Run has ended first. A handler may call Subscribe;
-// later events of its own subscription wait meanwhile.
+// A refused subscription is forgotten, and is reported as a
+// *[SubscriptionError]; several errors are joined. What the service has already
+// sent for it is still delivered. ErrStreamEnded means that Run ended first. A
+// handler may call Subscribe; later events of its own subscription wait
+// meanwhile.
 func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
 	ctx = orBackground(ctx)
 	var errs []error
@@ -153,10 +154,10 @@ func (s *Stream) answerOf(e *entry) (answered bool, refusal error) {
 	return e.settled, nil
 }
 
-// Unsubscribe takes subscriptions back, at once: what waits for their handlers
-// is dropped, and so is what the service still sends, which knows no
-// unsubscribing and goes on until the connection ends. A handler that is
-// inside finishes. What is not subscribed is skipped.
+// Unsubscribe removes subscriptions at once: waiting events are dropped, and so
+// is what the service still sends. The service has no way to unsubscribe, so it
+// goes on until the connection ends. A handler that is running finishes.
+// Subscriptions that do not exist are skipped.
 func (s *Stream) Unsubscribe(subs ...Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +182,7 @@ func (s *Stream) forget(e *entry) {
 	}
 }
 
-// Subscriptions returns what is subscribed, in the order of Subscribe.
+// Subscriptions returns the subscriptions in the order of Subscribe.
 func (s *Stream) Subscriptions() []Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,16 +211,17 @@ func (b *book) list() []Subscription {
 	return subs
 }
 
-// Run connects, subscribes and hands events over until ctx ends. A connection
-// that cannot be made, that ends or that is silent for too long is made again,
-// with growing and jittered pauses and without an end; the first one is no
-// exception. After each connect all subscriptions are sent again.
+// Run connects, subscribes and delivers events until ctx ends. A connection
+// that cannot be made, that ends, or that is silent for too long is replaced,
+// with growing and jittered pauses; the attempts never stop by themselves, not
+// even if the first one fails. After each connect all subscriptions are sent
+// again.
 //
-// When ctx ends, the connection is closed with a handshake and what was
-// received is handed over within Bounds.Drain: nil means that all of it was.
-// Otherwise handlers' contexts are cancelled, and a second later the error is
-// a *bitcart.DrainError. A second Run beside a first one is
-// bitcart.ErrStreamRunning.
+// When ctx ends, the connection is closed with a handshake, and the handlers
+// have Bounds.Drain to handle what was received: nil means that they have
+// handled all of it. Otherwise the handlers' contexts are cancelled, and a
+// second later the error is a *bitcart.DrainError. A second Run at the same
+// time returns bitcart.ErrStreamRunning.
 //
 // Handlers get the values of ctx, not its cancellation.
 func (s *Stream) Run(ctx context.Context) error {

@@ -64,7 +64,7 @@ func (o streamOption) applyStream(c *streamConfig) {
 	}
 }
 
-// WithEndpoint sets the URL of the web sockets, ws or wss. Default:
+// WithEndpoint sets the URL of the web socket, ws or wss. Default:
 // wss://ws.block.io/, for white labels too.
 func WithEndpoint(endpoint string) StreamOption {
 	return streamOption{"WithEndpoint", func(c *streamConfig) error {
@@ -87,9 +87,9 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// WithTransport lends the web socket the proxy, dialler and TLS settings of t,
-// which hold as they do for HTTP requests. t is not changed. Default: a direct
-// connection that honours no environment variable.
+// WithTransport makes the web socket use the proxy, dialler and TLS settings of
+// t, as HTTP requests would. t is not changed. Default: a direct connection
+// that ignores environment variables.
 func WithTransport(t *http.Transport) StreamOption {
 	return streamOption{"WithTransport", func(c *streamConfig) error {
 		if t == nil {
@@ -101,10 +101,10 @@ func WithTransport(t *http.Transport) StreamOption {
 }
 
 // WithSilence sets how long the service may send nothing before the connection
-// counts as dead. Default: 75 s, since the service sends a ping every 30 s.
-// Only whole messages count. It bounds the wait for the first success and for
-// the answer to a subscription as well: a late answer, which names no request,
-// could be taken for another's.
+// counts as dead. Default: 75 s, because the service sends a ping every 30 s.
+// Only whole messages count. It also bounds the wait for the service's greeting
+// and for the answer to a subscription: a late answer, which names no request,
+// could be taken for another request's.
 func WithSilence(d time.Duration) StreamOption {
 	return streamOption{"WithSilence", func(c *streamConfig) error {
 		if d <= 0 {
@@ -115,10 +115,10 @@ func WithSilence(d time.Duration) StreamOption {
 	}}
 }
 
-// WithBackoff bounds the pause before another attempt to connect, and before
-// an event is handed over again whose handler named no time. The pauses grow,
-// are jittered, never exceed max and never stop by themselves. Default: 500 ms
-// and 30 s.
+// WithBackoff sets the bounds of the pauses before another attempt to connect,
+// and before an event is delivered again whose handler named no time. The
+// pauses grow, are jittered and never exceed max; the attempts never stop by
+// themselves. Default: 500 ms and 30 s.
 func WithBackoff(min, max time.Duration) StreamOption {
 	return streamOption{"WithBackoff", func(c *streamConfig) error {
 		if min <= 0 || max < min {
@@ -129,9 +129,9 @@ func WithBackoff(min, max time.Duration) StreamOption {
 	}}
 }
 
-// WithOnRefused sets what is told of a subscription that the service has
-// refused when no Subscribe waited for it: the stream has forgotten it. f runs
-// as the function of WithOnGap does.
+// WithOnRefused sets a function that is called when the service refuses a
+// subscription that no Subscribe is waiting for. The stream has forgotten the
+// subscription. f runs like the function of WithOnGap.
 func WithOnRefused(f func(ctx context.Context, err *SubscriptionError)) StreamOption {
 	return streamOption{"WithOnRefused", func(c *streamConfig) error {
 		c.onRefused = f
@@ -139,10 +139,10 @@ func WithOnRefused(f func(ctx context.Context, err *SubscriptionError)) StreamOp
 	}}
 }
 
-// WithOnHandlerError sets what is told of each error that the sink returned
-// for an event, bitcart.Retry excepted: a *bitcart.HandlerError in most cases.
-// The event is done. f runs as the function of WithOnGap does. Errors are
-// logged as well.
+// WithOnHandlerError sets a function that is called for each error that the
+// sink returned for an event, except for bitcart.Retry; the error is a
+// *bitcart.HandlerError in most cases. The event is done. f runs like the
+// function of WithOnGap. Errors are logged as well.
 func WithOnHandlerError(f func(ctx context.Context, err error)) StreamOption {
 	return streamOption{"WithOnHandlerError", func(c *streamConfig) error {
 		c.onFailed = f
@@ -150,7 +150,7 @@ func WithOnHandlerError(f func(ctx context.Context, err error)) StreamOption {
 	}}
 }
 
-// WithBounds sets what a Stream may hold and how long its end may take.
+// WithBounds sets what a Stream may hold, and how long it may take to end.
 func WithBounds(b Bounds) StreamOption {
 	return streamOption{"WithBounds", func(c *streamConfig) error {
 		c.bounds = b
@@ -158,18 +158,19 @@ func WithBounds(b Bounds) StreamOption {
 	}}
 }
 
-// Bounds is what a [Stream] may hold. The zero value of each field is its
-// default; negative values are errors.
+// Bounds limits what a Stream holds. The zero value of each field stands for
+// its default; negative values are errors.
 type Bounds struct {
-	// Workers is how many handlers run at once, at most. 0 = 256. They are
-	// started on demand: an idle stream has none.
+	// Workers is the most handlers that run at once. 0 = 256. Their goroutines
+	// start on demand: an idle stream has none.
 	Workers int
-	// Queue is how many events of one subscription wait, at most. 0 = 1024.
+	// Queue is the most events of one subscription that wait. 0 = 1024.
 	Queue int
-	// Bytes is how many bytes of events wait, at most; one subscription holds
-	// at most an eighth of it. 0 = 64 MiB.
+	// Bytes is the most bytes of events that wait; one subscription takes at
+	// most an eighth of it. 0 = 64 MiB.
 	Bytes int64
-	// Drain is how long a stream that ends waits for its handlers. 0 = 10 s.
+	// Drain is how long a stream that ends waits for its handlers before it
+	// cancels their contexts. 0 = 10 s.
 	Drain time.Duration
 }
 

@@ -8,19 +8,19 @@ import (
 // StreamStats is the state of a [Stream]. Counters are cumulative over all its
 // Runs.
 type StreamStats struct {
-	Connected     bool      `json:"connected"`    // the service has greeted the present connection
+	Connected     bool      `json:"connected"`    // the service has greeted the current connection
 	LastMessage   time.Time `json:"last_message"` // of any kind, the service's pings included
 	Subscriptions int       `json:"subscriptions"`
-	Unanswered    int       `json:"unanswered"` // of Subscriptions: the present connection has not got an answer for them
-	Queued        int       `json:"queued"`     // events that wait, without those a handler holds
+	Unanswered    int       `json:"unanswered"` // of Subscriptions: not answered yet on the current connection
+	Queued        int       `json:"queued"`     // events that wait for their handler
 	QueuedBytes   int64     `json:"queued_bytes"`
-	Running       int       `json:"running"` // handlers inside
+	Running       int       `json:"running"` // handlers that run now
 
 	Received      uint64 `json:"received"`   // events, without backfilled ones
-	Backfilled    uint64 `json:"backfilled"` // updates that the function of WithBackfill has returned
-	Delivered     uint64 `json:"delivered"`  // the sink has returned, and not with bitcart.Retry
-	Dropped       uint64 `json:"dropped"`    // beyond Bounds, or unsubscribed
-	Garbage       uint64 `json:"garbage"`    // messages that nobody can read, or that nobody asked for
+	Backfilled    uint64 `json:"backfilled"` // updates that the function of WithBackfill returned
+	Delivered     uint64 `json:"delivered"`  // events for which the sink returned anything but bitcart.Retry
+	Dropped       uint64 `json:"dropped"`    // events beyond Bounds, or of subscriptions that were removed
+	Garbage       uint64 `json:"garbage"`    // messages that cannot be read, or that were not asked for
 	HandlerErrors uint64 `json:"handler_errors"`
 	Reconnects    uint64 `json:"reconnects"`
 	Gaps          uint64 `json:"gaps"`
@@ -31,7 +31,7 @@ type streamCounters struct {
 	received, backfilled, delivered, dropped, garbage, handlerErrors, reconnects, gaps atomic.Uint64
 }
 
-// Stats returns the state now.
+// Stats returns the state of the stream.
 func (s *Stream) Stats() StreamStats {
 	st := StreamStats{
 		Received: s.n.received.Load(), Backfilled: s.n.backfilled.Load(), Delivered: s.n.delivered.Load(),

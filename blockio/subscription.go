@@ -68,13 +68,14 @@ func (s Subscription) request() []byte {
 	return msg
 }
 
-// SubscriptionError is a subscription that was refused, by the service or,
-// where the service could only refuse it, by [Stream.Subscribe].
+// SubscriptionError is a subscription that was refused by the service, or by
+// Stream.Subscribe because the service could only refuse it.
 type SubscriptionError struct {
 	Subscription Subscription
 	Message      string // the service's text, or why it was not sent
 }
 
+// Error returns the subscription and the message.
 func (e *SubscriptionError) Error() string {
 	return fmt.Sprintf("blockio: subscription %q refused: %q", e.Subscription.String(), e.Message)
 }

@@ -10,7 +10,8 @@ import (
 	"slices"
 )
 
-// Proof is how well it is proven that a delivery comes from the service.
+// Proof is how well it is proven that a delivery comes from the service. Levels
+// grow in strength.
 type Proof uint8
 
 // Levels of proof, each stronger than the one before.
@@ -23,6 +24,7 @@ const (
 
 var proofNames = [...]string{"unverified", "source only", "signed", "confirmed"}
 
+// String returns the level in words, such as "source only".
 func (p Proof) String() string {
 	if int(p) < len(proofNames) {
 		return proofNames[p]
@@ -30,17 +32,17 @@ func (p Proof) String() string {
 	return fmt.Sprintf("Proof(%d)", uint8(p))
 }
 
-// Verifier finds out whether a delivery comes from the service. An error
-// refuses it: it is answered 401, and the service sends it again later. The
+// Verifier checks whether a delivery comes from the service. An error refuses
+// the delivery: it is answered 401, and the service sends it again later. The
 // error is logged without the request's credentials.
 //
-// The request's body has been read and is given as body, which must not be
+// The request's body has been read and is passed as body, which must not be
 // changed. ctx ends when the sender hangs up. A Verifier is called by many
-// requests at once.
+// requests at the same time.
 //
-// How the service computes its own signature is published nowhere; what can be
-// checked is what [SourceAddrs], [BasicAuth], [HMAC] and [Confirm] check, alone
-// or put together by [AllOf] and [AnyOf].
+// How the service computes its own signature is published nowhere. What can be
+// checked is what SourceAddrs, BasicAuth, HMAC and Confirm check, alone or
+// combined by AllOf and AnyOf.
 type Verifier interface {
 	Verify(ctx context.Context, r *http.Request, body []byte) (Proof, error)
 }
@@ -59,10 +61,10 @@ var (
 	errWrongCredentials = errors.New("wrong Basic credentials")
 )
 
-// BasicAuth returns a Verifier for the credentials that stand in the
-// notification's URL (https://user:password@host/path): SourceOnly. Compared
-// in constant time. An empty password refuses everything: it is a setting that
-// was forgotten.
+// BasicAuth returns a Verifier for the user and password in the notification's
+// URL (https://user:password@host/path). Its level is SourceOnly. They are
+// compared in constant time. An empty password, which may be a forgotten
+// setting, refuses everything.
 func BasicAuth(user, password string) Verifier {
 	set := password != ""
 	wantUser, wantPassword := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
@@ -81,7 +83,7 @@ func BasicAuth(user, password string) Verifier {
 	})
 }
 
-// AllOf returns a Verifier that passes what every one of vs passes, with the
+// AllOf returns a Verifier that accepts what every one of vs accepts, with the
 // strongest of their levels. They are asked in order, up to the first refusal:
 // put those that make calls last. Without vs it refuses everything.
 func AllOf(vs ...Verifier) Verifier {
@@ -102,7 +104,7 @@ func AllOf(vs ...Verifier) Verifier {
 	})
 }
 
-// AnyOf returns a Verifier that passes what at least one of vs passes, with
+// AnyOf returns a Verifier that accepts what at least one of vs accepts, with
 // the strongest level of those that do. They are asked in order, until one
 // answers Confirmed or all have answered. Without vs it refuses everything.
 func AnyOf(vs ...Verifier) Verifier {

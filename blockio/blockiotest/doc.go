@@ -13,30 +13,31 @@
 //
 // # Driving it
 //
-// Emit tells of an event by every web hook and socket that it belongs to, EmitTo
-// by one web hook. AddNotification adds a notification without a call and a
-// ping; AddAddress gives an account an address. Wait blocks until what is due is
-// delivered. Calls, Deliveries, Waiting and Notifications show what has
-// happened.
+// Emit sends an event to every web hook and socket that it belongs to, EmitTo
+// to one web hook. AddNotification adds a notification without a call and
+// without a ping; AddAddress gives an account an address. Wait blocks until
+// everything that is due is delivered. Calls, Deliveries, Waiting and
+// Notifications show what has happened.
 //
 // # Time
 //
-// Advance moves the service's time: a month of retries takes milliseconds.
-// Each attempt is made at its own time and answered before the time goes on.
-// The pauses are RetryPauses: 25, together 30 days, each longer than the one
-// before by the same factor. The service publishes the first two of these three
-// facts; the factor is this package's. Timeouts of web hooks, the sockets' pings
-// and the faults' delays of answers are in real time.
+// Advance moves the service's time: a month of retries takes milliseconds. Each
+// attempt is made at its own time, and answered before time goes on. The pauses
+// are RetryPauses: there are 25, they add up to 30 days, and each is longer
+// than the one before by the same factor. The service publishes the first two
+// of these facts; the factor is this package's. Timeouts of web hooks, the
+// sockets' pings and delayed answers are in real time.
 //
 // # What it answers
 //
-// Parameters are taken from the query, a form or JSON. A key of an account, one
-// network each, is wanted for every call. Success is status 200, failures are
-// 404 and 403 with the service's JSON. An empty list is a failure. Creating
-// pings the URL, and wants a status from 200 to 299; one type and URL can have
-// one notification. The forms of lists are not published: here they are an
-// object that holds an array, or the array by itself (WithBareLists), with the
-// notifications' addresses or not (WithoutAddresses).
+// Parameters are read from the query, a form or JSON. Every call needs the key
+// of an account; an account has one network. Success is status 200, failures
+// are 404 and 403 with the service's JSON. An empty list is a failure. Creating
+// a notification pings its URL and expects a status from 200 to 299; there can
+// be one notification for each type and URL. The forms of lists are not
+// published: here they are an object that holds an array, or the array by
+// itself (WithBareLists), with the notifications' addresses or without them
+// (WithoutAddresses).
 //
 // Deliveries have no event_id and no signature, as in the service's examples,
 // unless WithEventIDs and WithSignature ask for them. How the service signs is

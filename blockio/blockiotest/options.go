@@ -73,8 +73,9 @@ func WithAddr(addr string) Option {
 	return optionFunc(func(c *config) error { c.addr = addr; return nil })
 }
 
-// WithAllowedAddrs sets from where calls are accepted; the default is
-// everywhere. A call from elsewhere is refused as one with a wrong key is.
+// WithAllowedAddrs sets the addresses from which calls are accepted; the
+// default is everywhere. A call from elsewhere is refused like one with a wrong
+// key.
 func WithAllowedAddrs(prefixes ...netip.Prefix) Option {
 	return optionFunc(func(c *config) error { c.allowed = prefixes; return nil })
 }
@@ -144,7 +145,8 @@ func WithHookTimeout(d time.Duration) Option {
 	})
 }
 
-// WithRootCAs sets whose certificates the service trusts in web hooks' servers.
+// WithRootCAs sets the certificate authorities that the service trusts for web
+// hooks.
 func WithRootCAs(pool *x509.CertPool) Option {
 	return optionFunc(func(c *config) error { c.roots = pool; return nil })
 }

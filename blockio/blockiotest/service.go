@@ -142,13 +142,15 @@ func (s *Service) Addr() string { return s.addr }
 // Faults is the place of the fault switches.
 func (s *Service) Faults() *Faults { return &s.faults }
 
-// Emit tells of an event on a network ("BTC"). data is what stands in the
-// event's data: raw JSON, a map, or a payload of package blockio.
+// Emit sends an event of a network ("BTC") to every web hook and socket that it
+// belongs to. data is the event's data: raw JSON, a map, or a payload of
+// package blockio.
 //
 // When Emit returns, the event was written to every socket that subscribed to
-// it, and stands in the queue of every enabled notification that it belongs to:
-// the address ones of its address, the account ones of accounts that own its
-// address, the new-blocks ones of its network. Wait waits for the deliveries.
+// it, and is in the queue of every enabled notification that it belongs to:
+// those of type address for its address, those of type account for accounts
+// that own its address, and those of type new-blocks for its network. Wait
+// waits for the deliveries.
 func (s *Service) Emit(network, typ string, data any) error {
 	raw, err := objectOf(data)
 	if err != nil {

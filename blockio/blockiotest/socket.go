@@ -350,8 +350,8 @@ func (s *Service) WaitSockets(ctx context.Context, n int) error {
 	return s.waitFor(ctx, func() bool { return len(s.sockets.open) == n })
 }
 
-// SocketRequests is every request that came over a web socket so far, in order
-// of arrival; what was no JSON object is an empty one.
+// SocketRequests returns every request that came over a web socket so far, in
+// order of arrival; one that was no JSON object is empty.
 func (s *Service) SocketRequests() []SocketRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -391,5 +391,5 @@ func (s *Service) SendFrame(msg []byte) {
 	}
 }
 
-// PingSockets sends the service's sign of life to every web socket now.
+// PingSockets sends a ping of the service to every web socket now.
 func (s *Service) PingSockets() { s.SendFrame([]byte(pingFrame)) }

@@ -43,13 +43,14 @@ func (ss *sockets) change(f func(*socketFaults)) {
 // CutSockets cuts every open web socket and waits until they are gone.
 func (f *Faults) CutSockets(how Cut) { f.s.sockets.cut(how) }
 
-// SilenceSockets makes the service send nothing over web sockets, as one that
-// is gone without a word; it goes on reading. What it would have sent is lost.
+// SilenceSockets makes the service send nothing over web sockets, like a peer
+// that has vanished; it goes on reading. What it would have sent is lost.
 func (f *Faults) SilenceSockets(on bool) {
 	f.s.sockets.change(func(sf *socketFaults) { sf.silent = on })
 }
 
-// RefuseUpgrades answers upgrades with an HTTP status, 503 say. 0 ends it.
+// RefuseUpgrades answers websocket upgrades with an HTTP status, such as 503. 0
+// ends it.
 func (f *Faults) RefuseUpgrades(status int) {
 	f.s.sockets.change(func(sf *socketFaults) { sf.status = status })
 }
@@ -60,8 +61,8 @@ func (f *Faults) RefuseSubscriptions(refusal func(SocketRequest) (message string
 	f.s.sockets.change(func(sf *socketFaults) { sf.refuse = refusal })
 }
 
-// WithholdGreeting keeps back the success that a new connection is greeted
-// with. When it ends, the connections that wait get theirs.
+// WithholdGreeting keeps back the success message that greets a new connection.
+// When it ends, the waiting connections get theirs.
 func (f *Faults) WithholdGreeting(on bool) {
 	ss := f.s.sockets
 	ss.change(func(sf *socketFaults) { sf.ungreeting = on })
@@ -108,8 +109,8 @@ func (f *Faults) RepeatEvents(times int) {
 	f.s.sockets.change(func(sf *socketFaults) { sf.copies = max(times, 1) })
 }
 
-// PingEvery sets how often the service shows that it lives. 0 = 30 s, which is
-// what it does.
+// PingEvery sets the interval of the sockets' pings. 0 = 30 s, as in the real
+// service.
 func (f *Faults) PingEvery(d time.Duration) {
 	f.s.sockets.change(func(sf *socketFaults) {
 		if sf.ping = d; d <= 0 {

@@ -336,8 +336,8 @@ func (s *Service) Deliveries() []Delivery {
 	return slices.Clone(s.sender.log)
 }
 
-// Waiting counts the events that are not delivered and not given up, those
-// under way included.
+// Waiting counts the events that are neither delivered nor given up, including
+// those under way.
 func (s *Service) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

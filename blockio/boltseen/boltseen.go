@@ -30,19 +30,19 @@ import (
 	"github.com/bitcart-go/bitcart/blockio"
 )
 
-// Config is how a file is opened. The zero value of each field is its default.
+// Config says how a file is opened. The zero value of each field stands for its
+// default.
 type Config struct {
 	// LockTimeout is how long Open waits for another process to close the
 	// file. 0 = 1 s.
 	LockTimeout time.Duration
-	// NoSync leaves it to the operating system when what was written reaches
-	// the disk. It is faster, and what was committed survives a crash of the
-	// process, but maybe not one of the machine. False = each change is on the
-	// disk when its call returns.
+	// NoSync leaves it to the operating system when changes reach the disk. That
+	// is faster, and commits survive a crash of the process, but perhaps not one
+	// of the machine. False = each change is on the disk when its call returns.
 	NoSync bool
 }
 
-// Seen is a blockio.Seen in a file. Safe for concurrent use.
+// Seen is a blockio.Seen in a file. It is safe for concurrent use.
 type Seen struct{ db *bbolt.DB }
 
 var _ blockio.Seen = (*Seen)(nil)
@@ -50,8 +50,9 @@ var _ blockio.Seen = (*Seen)(nil)
 // ErrLocked: another process, or another Seen of this one, has the file open.
 var ErrLocked = errors.New("boltseen: the file is in use")
 
-// Open opens the file, and makes it when there is none. Its folder must exist.
-// Close it after the receiver's server has shut down.
+// Open opens the file, and creates it if there is none; its folder must exist.
+// Close it after the receiver's server has shut down. If the file is in use,
+// the error is ErrLocked.
 func Open(path string, c Config) (*Seen, error) {
 	if c.LockTimeout <= 0 {
 		c.LockTimeout = time.Second
@@ -77,8 +78,8 @@ func Open(path string, c Config) (*Seen, error) {
 	return &Seen{db}, nil
 }
 
-// Close closes the file, after the calls that are running. Calls after it
-// fail, so that their deliveries are not answered 200.
+// Close closes the file after running calls have ended. Later calls fail, so
+// that their deliveries are not answered 200.
 func (s *Seen) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("boltseen: %w", err)

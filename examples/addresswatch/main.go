@@ -1,9 +1,9 @@
-// Addresswatch watches addresses of the Block.io-style notification service
-// over its web socket: it prints each payment once it counts, survives lost
-// connections, and says which time it has not seen.
+// Addresswatch watches addresses through the web socket of the Block.io-style
+// notification service. It prints each payment once it is final, survives lost
+// connections, and reports the periods in which events may be missing.
 //
-// Without -address it works on a service inside this process, for a moment.
-// For the real one:
+// Without -address it uses a service inside this process, for a moment. For the
+// real one:
 //
 //	addresswatch -network BTC -address 3cBraN1Q... -address 1dice...
 package main

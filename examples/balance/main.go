@@ -1,7 +1,6 @@
 // Balance prints what a wallet holds.
 //
-// Without flags it starts a daemon inside this process with a wallet that holds
-// something. With -url and -xpub it asks a running daemon:
+// Without flags it starts a daemon inside this process with a funded wallet. With -url and -xpub it asks a running daemon:
 //
 //	go run ./examples/balance -url http://localhost:5000 -xpub <xpub>
 package main
@@ -66,7 +65,8 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 		}
 		defer daemon.Close()
 	}
-	coin, err := bitcart.NewCoin(s.currency, bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithWallet(s.wallet))
+	coin, err := bitcart.NewCoin(s.currency,
+		bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithWallet(s.wallet))
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Gettx prints a transaction by its hash: how often it is confirmed, and the
-// daemon's whole answer, whose form differs per currency.
+// Gettx prints a transaction by its hash: its confirmations, and the daemon's
+// whole answer, whose form depends on the currency.
 //
 // Without flags it starts a daemon inside this process, makes a transaction
 // there, and looks at it before and after a block. With -url and -txid it asks

@@ -115,7 +115,8 @@ func (s settings) coin(changed chan<- struct{}) (*bitcart.Coin, error) {
 		default: // somebody will look already
 		}
 	}
-	coin, err := bitcart.NewCoin(s.currency, bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithWallet(s.wallet),
+	coin, err := bitcart.NewCoin(s.currency,
+		bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithWallet(s.wallet),
 		bitcart.WithHooks(bitcart.Hooks{OnGap: func(context.Context, bitcart.Gap) { look() }}))
 	if err != nil {
 		return nil, err
@@ -145,8 +146,8 @@ func (s settings) takePayment(ctx context.Context, out io.Writer, coin *bitcart.
 	return await(ctx, out, coin, request, changed, ended)
 }
 
-// watched waits until the daemon watches the wallet: an address that is shown
-// earlier may be paid unheard.
+// watched waits until the daemon watches the wallet: a payment to an address that
+// is shown earlier may cause no event.
 func watched(ctx context.Context, coin *bitcart.Coin, ended chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -199,7 +200,10 @@ func payLink(r *bitcart.Request) string {
 // await reads the request whenever it may have changed: what an event says can
 // be old when it arrives, the daemon's answer is not. No event tells of the
 // expiry, so a clock does.
-func await(ctx context.Context, out io.Writer, coin *bitcart.Coin, request *bitcart.Request, changed <-chan struct{}, ended chan error) (*bitcart.Request, error) {
+func await(
+	ctx context.Context, out io.Writer, coin *bitcart.Coin, request *bitcart.Request,
+	changed <-chan struct{}, ended chan error,
+) (*bitcart.Request, error) {
 	late := make(<-chan time.Time)
 	if !request.ExpiresAt.IsZero() {
 		late = time.After(time.Until(request.ExpiresAt) + time.Second)

@@ -1,6 +1,6 @@
 // Manager serves many wallets of two currencies with one set of handlers, over
-// one connection per daemon. It starts two daemons inside this process, sends
-// a transaction to every wallet, and ends when each was heard.
+// one connection per daemon. It starts two daemons inside this process, sends a
+// transaction to every wallet, and ends when it has received an event for each.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Manual hands updates to the handlers that came by another way than a
-// daemon's stream: here they are read as JSON lines from standard input, or,
-// without any, from a few built-in ones. A message queue works the same.
+// Manual passes updates to handlers that come from another source than a
+// daemon's stream. Here they are JSON lines from standard input or, without
+// -stdin, a few built-in ones. A message queue works the same way.
 package main
 
 import (
@@ -57,7 +57,7 @@ func run(ctx context.Context, in io.Reader) error {
 		fmt.Println(ev.Name, p.RequestKey(), p.Status, p.SentAmount.Decimal)
 		return nil
 	})
-	// One handler for several events reads what it needs from the fields.
+	// One handler for several events reads the members that it needs.
 	dispatcher.AddEventHandler([]string{bitcart.EventNewBlock, bitcart.EventNewTransaction},
 		func(_ context.Context, ev *bitcart.Event) error {
 			fields, err := ev.Fields()

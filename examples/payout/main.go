@@ -4,8 +4,8 @@
 //
 // Without flags it starts a daemon inside this process, whose first answer to a
 // broadcast is lost on purpose, and pays from a wallet there. With -url, -xpub
-// and -to it pays from a wallet of a running daemon; -xpub is its seed or
-// private key then. -dry only signs.
+// and -to it pays from a wallet of a running daemon; -xpub is then the wallet's
+// seed or private key. -dry only signs.
 //
 //	go run ./examples/payout -url http://localhost:5000 -xpub <seed> -to <address>=0.01 -to <address>=0.02
 package main
@@ -53,7 +53,8 @@ func readFlags(args []string) (settings, error) {
 	flags.StringVar(&s.xpub, "xpub", "", "the wallet that pays: a seed or a private key")
 	flags.BoolVar(&s.dry, "dry", false, "sign, but do not broadcast")
 	flags.Func("to", "`address=amount`, as often as there are recipients", s.addOutput)
-	flags.Func("max-fee", "the highest `fee` of a transaction, in coins (default "+s.maxFee.String()+")", func(text string) (err error) {
+	maxFee := "the highest `fee` of a transaction, in coins (default " + s.maxFee.String() + ")"
+	flags.Func("max-fee", maxFee, func(text string) (err error) {
 		s.maxFee, err = decimal.NewFromString(text)
 		return err
 	})
@@ -86,7 +87,8 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 		}
 		defer daemon.Close()
 	}
-	coin, err := bitcart.NewCoin(s.currency, bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithXpub(s.xpub))
+	coin, err := bitcart.NewCoin(s.currency,
+		bitcart.WithURL(s.url), bitcart.WithBasicAuth(s.user, s.password), bitcart.WithXpub(s.xpub))
 	if err != nil {
 		return err
 	}

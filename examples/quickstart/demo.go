@@ -1,18 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/bitcarttest"
-	"github.com/shopspring/decimal"
 )
 
-// demo starts a daemon inside this process and lets a payment arrive twice:
-// heard by websocket, then by polling. Everything crosses a real socket.
+// demo starts a daemon inside this process and has two payments arrive: one is
+// received by websocket, the other by polling. Everything crosses a real socket.
 func demo(ctx context.Context, currency string) error {
 	daemon, err := bitcarttest.NewDaemon(currency)
 	if err != nil {
@@ -22,21 +23,21 @@ func demo(ctx context.Context, currency string) error {
 	fmt.Println("daemon:", daemon.URL())
 
 	fmt.Println("\nby websocket:")
-	err = hear(ctx, currency, daemon, func(ctx context.Context, coin *bitcart.Coin) error {
+	err = receive(ctx, currency, daemon, func(ctx context.Context, coin *bitcart.Coin) error {
 		return coin.StartWebsocket(ctx)
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Println("\nby polling:")
-	return hear(ctx, currency, daemon, func(ctx context.Context, coin *bitcart.Coin) error {
+	return receive(ctx, currency, daemon, func(ctx context.Context, coin *bitcart.Coin) error {
 		return coin.PollUpdates(ctx, 100*time.Millisecond)
 	})
 }
 
-// hear runs a stream for a new wallet, pays a request, and ends the stream
+// receive runs a stream for a new wallet, pays a request, and ends the stream
 // when it is paid.
-func hear(ctx context.Context, currency string, daemon *bitcarttest.Daemon,
+func receive(ctx context.Context, currency string, daemon *bitcarttest.Daemon,
 	stream func(context.Context, *bitcart.Coin) error) error {
 	wallet := bitcart.Wallet{Xpub: daemon.NewWallet()}
 	if currency == "XMR" {
@@ -52,7 +53,7 @@ func hear(ctx context.Context, currency string, daemon *bitcarttest.Daemon,
 	ended := make(chan error, 1)
 	go func() { ended <- stream(ctx, coin) }()
 
-	// The wallet is watched from here on: now an address may be shown.
+	// The wallet is watched from here on, so an address may be shown.
 	err = coin.WaitArmed(ctx)
 	if err == nil {
 		err = pay(ctx, coin, daemon)
@@ -66,28 +67,26 @@ func hear(ctx context.Context, currency string, daemon *bitcarttest.Daemon,
 		return err
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		return fmt.Errorf("the payment was not heard within 30 s")
+		return fmt.Errorf("no event of the payment came within 30 s")
 	}
 	return nil
 }
 
-// pay creates a payment request, pays it, and mines blocks until it is paid.
+// pay creates a payment request, pays it, and mines a block, which confirms it.
 func pay(ctx context.Context, coin *bitcart.Coin, daemon *bitcarttest.Daemon) error {
-	var request struct {
-		ID      string `json:"request_id"`
-		Address string `json:"address"`
-	}
-	method := "add_request"
-	if coin.Currency() == "BCH" || coin.Currency() == "XRG" {
-		method = "addrequest"
-	}
 	amount := decimal.RequireFromString("0.05")
-	if err := coin.Call(ctx, &request, method, bitcart.Named{"amount": amount}); err != nil {
+	request, err := coin.AddRequest(ctx, bitcart.RequestParams{Amount: decimal.NewNullDecimal(amount)})
+	if err != nil {
 		return err
 	}
-	key := cmp.Or(request.ID, request.Address) // BCH and XRG name a request by its address
-	fmt.Printf("payment request %s for %s %s to %s\n", key, amount, coin.Currency(), request.Address)
-	txid, err := daemon.Pay(coin.WalletKey(), key, bitcarttest.Transfer{From: daemon.NewAddress()})
+	fmt.Printf("payment request %s for %s %s to %s\n", request.Key, amount, request.Symbol, request.Address)
+	payer := daemon.NewAddress()
+	// Daemons of ETH, BNB, MATIC and TRX find a payment by its sender; the others do not need it.
+	err = coin.SetRequestAddress(ctx, request.Key, payer)
+	if err != nil && !errors.Is(err, bitcart.ErrUnsupported) {
+		return err
+	}
+	txid, err := daemon.Pay(coin.WalletKey(), request.Key, bitcarttest.Transfer{From: payer})
 	if err != nil {
 		return err
 	}

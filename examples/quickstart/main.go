@@ -1,5 +1,5 @@
-// Quickstart hears the events of a wallet: a new block, a transaction, a
-// payment request on its way to paid.
+// Quickstart prints the events of a wallet: new blocks, transactions, and the
+// status of payment requests.
 //
 // Without flags it starts a daemon inside this process, creates a payment
 // request there, pays it, and prints the events as they come, first by

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
-// shop is a worker on a daemon inside this process, and what goes wrong there.
+// shop is a worker on a daemon inside this process, where things go wrong.
 type shop struct {
 	*worker
 	daemon *bitcarttest.Daemon
@@ -20,7 +22,7 @@ type shop struct {
 }
 
 // demo pays some requests, most of them without an event, waits until each is
-// credited, and returns what told of them.
+// credited, and returns how each payment was found.
 func demo(ctx context.Context, log *slog.Logger, currency string) (by []string, err error) {
 	daemon, err := bitcarttest.NewDaemon(currency)
 	if err != nil {
@@ -91,21 +93,22 @@ func (s *shop) settle(ctx context.Context) error {
 
 // sell makes a payment request, has it paid, and waits until it is credited.
 func (s *shop) sell(ctx context.Context, pay func(context.Context, string) error) (by string, err error) {
-	// The wallet is watched from here on: now an address may be shown.
+	// The wallet is watched from here on, so an address may be shown.
 	if err := s.coin.WaitArmed(ctx); err != nil {
 		return "", err
 	}
-	r, err := createRequest(ctx, s.coin, "0.1")
+	amount := decimal.NewNullDecimal(decimal.RequireFromString("0.1"))
+	request, err := s.coin.AddRequest(ctx, bitcart.RequestParams{Amount: amount})
 	if err != nil {
 		return "", err
 	}
-	order := s.orders.add(r.key())
-	if err := pay(ctx, r.key()); err != nil {
+	order := s.orders.add(request.Key)
+	if err := pay(ctx, request.Key); err != nil {
 		return "", err
 	}
 	select {
 	case <-order.credited:
-		s.paid = append(s.paid, r.key())
+		s.paid = append(s.paid, request.Key)
 		return order.by, nil
 	case <-ctx.Done():
 		return "", errors.New("the payment was not credited")
@@ -120,9 +123,9 @@ func (s *shop) pay(_ context.Context, key string) error {
 	return nil
 }
 
-// duringRestart: a daemon that was restarted watches no wallet until one is
-// loaded. An account daemon looks at its last blocks then and tells of the
-// payment after all; on others nothing ever does.
+// duringRestart: a restarted daemon watches no wallet until it is loaded. An
+// account daemon then looks at its last blocks and reports the payment after all;
+// the other daemons never do.
 func (s *shop) duringRestart(ctx context.Context, key string) error {
 	faults := s.daemon.Faults()
 	faults.Stop(bitcarttest.RST)
@@ -133,7 +136,7 @@ func (s *shop) duringRestart(ctx context.Context, key string) error {
 }
 
 // duringOutage: the connection is lost, and the event is in no queue either,
-// since the daemon's write to some other client failed. No gap is told.
+// because the daemon's write to some other client failed. No gap is reported.
 func (s *shop) duringOutage(ctx context.Context, key string) error {
 	faults := s.daemon.Faults()
 	faults.RefuseUpgrade(http.StatusBadGateway, "a proxy is restarted")
@@ -154,7 +157,7 @@ func (s *shop) unheard(ctx context.Context, key string) error {
 	return s.pay(ctx, key)
 }
 
-// afterRepeats: daemons repeat facts. What is credited is not credited again.
+// afterRepeats: daemons send events again. What is credited is not credited again.
 func (s *shop) afterRepeats(ctx context.Context, key string) error {
 	for _, old := range s.paid {
 		again := map[string]any{"event": "new_payment", "address": old, "status": bitcart.StatusPaid, "status_str": "Paid"}

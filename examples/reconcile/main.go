@@ -1,11 +1,11 @@
-// Reconcile is a service that credits each payment request exactly once, also
-// the payments that no event told. It subscribes first and reads then: after
-// every connect, after every gap and at an interval it reads its open requests
-// by RPC, beside the events that come meanwhile.
+// Reconcile is a service that credits each payment request exactly once,
+// including payments that no event reports. It subscribes first and reads then:
+// after every connect, after every gap and at an interval it reads its open
+// requests by RPC, while events keep coming.
 //
-// Without -url it works on a daemon inside this process, which is restarted and
-// loses events, prints what told of each payment, and ends. With -url it serves
-// a wallet of a running daemon until SIGINT or SIGTERM:
+// Without -url it uses a daemon inside this process, which is restarted and
+// loses events, prints how each payment was found, and ends. With -url it
+// serves a wallet of a running daemon until SIGINT or SIGTERM:
 //
 //	BITCART_WALLET=<xpub> go run ./examples/reconcile -url http://localhost:5000
 package main

@@ -6,8 +6,8 @@ import (
 )
 
 // orders are what is to be paid, by the key of the payment request. It stands
-// for a table in the database of a shop, which is written before the address is
-// shown to the payer.
+// for a table in a shop's database, which is written before the payer sees the
+// address.
 type orders struct {
 	mu   sync.Mutex
 	byID map[string]*order
@@ -16,12 +16,12 @@ type orders struct {
 
 type order struct {
 	credited chan struct{} // closed when it is
-	by       string        // what told of the payment
+	by       string        // how the payment was found
 }
 
 func newOrders() *orders { return &orders{byID: map[string]*order{}} }
 
-// add puts an order down; one that is known is left as it is.
+// add adds an order; one that is known is left as it is.
 func (o *orders) add(key string) *order {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,8 +47,8 @@ func (o *orders) remove(key string) {
 	o.list = slices.DeleteFunc(o.list, func(k string) bool { return k == key })
 }
 
-// open lists the orders that are not credited. Those whose request has expired
-// are among them: Electrum daemons count payments that come later. A shop gives
+// open lists the orders that are not credited, including those whose request has
+// expired: Electrum daemons count payments that come later. A real shop gives
 // them up after some time.
 func (o *orders) open() []string {
 	o.mu.Lock()

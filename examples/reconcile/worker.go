@@ -10,8 +10,8 @@ import (
 	"github.com/bitcart-go/bitcart"
 )
 
-// worker hears the payments of a wallet, and reads by RPC what it may not have
-// heard.
+// worker receives the payment events of a wallet, and reads by RPC what may not
+// have reached it.
 type worker struct {
 	coin   *bitcart.Coin
 	orders *orders
@@ -21,18 +21,20 @@ type worker struct {
 	ended  chan string // readings that have ended; nil = nobody wants to know
 }
 
-func newWorker(log *slog.Logger, o *orders, every time.Duration, currency string, opts ...bitcart.Option) (*worker, error) {
+func newWorker(
+	log *slog.Logger, o *orders, every time.Duration, currency string, opts ...bitcart.Option,
+) (*worker, error) {
 	w := &worker{orders: o, log: log, every: every, due: make(chan string, 1)}
 	coin, err := bitcart.NewCoin(currency, append(opts, bitcart.WithLogger(log), bitcart.WithHooks(w.hooks()))...)
 	if err != nil {
 		return nil, err
 	}
 	w.coin = coin
-	bitcart.On(coin, w.heard)
+	bitcart.On(coin, w.received)
 	return w, nil
 }
 
-// run ends with ctx, when everything that was received has been handled.
+// run ends when ctx has ended and everything that was received is handled.
 func (w *worker) run(ctx context.Context) error {
 	var reading sync.WaitGroup
 	defer reading.Wait()
@@ -45,17 +47,17 @@ func (w *worker) run(ctx context.Context) error {
 // connected is the reason of the reading that follows a connect.
 const connected = "connected"
 
-// hooks only say that a reading is due: a hook that waited for calls would
-// keep the next one waiting.
+// hooks only request a reading: a hook that waited for calls would delay the
+// next hook.
 //
-// When OnConnect is called, the connection hears the wallet and the daemon
-// watches it. What is paid before the reading is seen by the reading, what is
-// paid after it is told by an event, and what falls between is told by both:
-// that is why the order is subscribe, then read. The other way round, a payment
-// between the two would be seen by neither.
+// When OnConnect is called, the daemon watches the wallet and the connection
+// receives its events. The reading finds what was paid before it, an event
+// reports what is paid after it, and what falls between is found twice. So the
+// order is subscribe, then read. The other way round, a payment between the two
+// would be found by neither.
 //
-// OnConnect is needed beside OnGap: an event that the daemon itself has lost
-// leaves no gap behind.
+// OnGap alone is not enough: an event that the daemon itself has lost causes no
+// gap.
 func (w *worker) hooks() bitcart.Hooks {
 	return bitcart.Hooks{
 		OnGap: func(_ context.Context, gap bitcart.Gap) {
@@ -68,8 +70,8 @@ func (w *worker) hooks() bitcart.Hooks {
 	}
 }
 
-// ask never waits. A reading that is due has not begun and will see all that
-// another one would, so that one is enough; it is called by the newest reason.
+// ask never waits. A reading that is due has not begun and will find all that
+// another one would, so one is enough; it goes by the newest reason.
 func (w *worker) ask(why string) {
 	for {
 		select {
@@ -84,9 +86,9 @@ func (w *worker) ask(why string) {
 	}
 }
 
-// heard is the handler of new_payment. Where the orders are in a database that
+// received is the handler of new_payment. If the orders were in a database that
 // cannot be reached for a moment, it would return bitcart.Retry.
-func (w *worker) heard(_ context.Context, ev *bitcart.Event, p bitcart.NewPayment) error {
+func (w *worker) received(_ context.Context, ev *bitcart.Event, p bitcart.NewPayment) error {
 	switch {
 	case p.Status != bitcart.StatusPaid:
 	case w.orders.knows(p.RequestKey()):
@@ -97,17 +99,17 @@ func (w *worker) heard(_ context.Context, ev *bitcart.Event, p bitcart.NewPaymen
 	return nil
 }
 
-// credit is called by events and by readings, at the same time: the orders see
-// to it that only one of them credits.
+// credit is called by events and by readings at the same time; the orders ensure
+// that only one of them credits.
 func (w *worker) credit(key, by string) {
 	if w.orders.credit(key, by) {
 		w.log.Info("credited", "request", key, "by", by)
 	}
 }
 
-// reconcile reads the open requests when it is asked to, and at an interval
-// since the last reading. It begins when there was a connection: not before the
-// worker has subscribed.
+// reconcile reads the open requests when it is asked to, and at an interval after
+// the last reading. The first reading follows the first connect, when the worker
+// has subscribed.
 func (w *worker) reconcile(ctx context.Context) {
 	const again = time.Second // after a reading that failed
 	var next <-chan time.Time
@@ -131,29 +133,29 @@ func (w *worker) reconcile(ctx context.Context) {
 	}
 }
 
-// read credits the open requests that are paid. It goes on behind one that
-// cannot be read. The list takes over requests that others have made, and those
-// from before the start; a shop that has its orders in a database needs none.
+// read credits the open requests that are paid. It goes on after one that cannot
+// be read. The list adds requests that others have made, and those from before
+// the start; a shop that has its orders in a database does not need it.
 func (w *worker) read(ctx context.Context, why string) error {
-	keys, err := listRequests(ctx, w.coin)
+	requests, err := w.coin.ListRequests(ctx, bitcart.RequestFilter{})
 	if err != nil {
 		return err
 	}
-	for _, key := range keys {
-		w.orders.add(key)
+	for _, request := range requests {
+		w.orders.add(request.Key)
 	}
 	open := w.orders.open()
 	w.log.Info("reading open requests", "why", why, "requests", len(open))
 	var errs []error
 	for _, key := range open {
-		paid, err := readRequest(ctx, w.coin, key)
+		request, err := w.coin.GetRequest(ctx, key)
 		switch {
 		case errors.Is(err, bitcart.ErrRequestNotFound): // removed, or its wallet was diskless
 			w.log.Warn("the daemon has no such request any more", "request", key)
 			w.orders.remove(key)
 		case err != nil:
 			errs = append(errs, err)
-		case paid:
+		case request.Status == bitcart.StatusPaid:
 			w.credit(key, "reading, "+why)
 		}
 		if ctx.Err() != nil {

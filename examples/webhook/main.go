@@ -1,4 +1,4 @@
-// Webhook is a service that takes a notification service's web hooks: it
+// Webhook is a service that receives a notification service's web hooks. It
 // checks the sender's address and Basic credentials, remembers in a file what
 // was handled, and credits each payment once.
 //

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
@@ -36,7 +38,7 @@ func (d *demo) close() {
 	d.daemon.Close()
 }
 
-// payments creates a request a second and pays it.
+// payments creates a request every second and pays it.
 func (d *demo) payments(currency string) {
 	defer close(d.ended)
 	coin, err := bitcart.NewCoin(currency, bitcart.WithURL(d.url()), bitcart.WithXpub(d.wallet))
@@ -51,10 +53,9 @@ func (d *demo) payments(currency string) {
 			return
 		case <-tick.C:
 		}
-		var request struct {
-			Key string `json:"request_id"`
-		}
-		if coin.Call(d.ctx, &request, "add_request", bitcart.Named{"amount": "0.1"}) != nil {
+		amount := decimal.NewNullDecimal(decimal.RequireFromString("0.1"))
+		request, err := coin.AddRequest(d.ctx, bitcart.RequestParams{Amount: amount})
+		if err != nil {
 			return
 		}
 		if _, err := d.daemon.Pay(d.wallet, request.Key, bitcarttest.Transfer{}); err != nil {

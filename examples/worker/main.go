@@ -1,8 +1,8 @@
-// Worker is a long-running service: it logs by slog, ends on SIGINT or SIGTERM
-// after what was received has been handled, hands a payment over again while
-// its bookkeeping fails, and logs a health line.
+// Worker is a long-running service. It logs with slog, retries a payment while
+// its bookkeeping fails, and logs a health line; on SIGINT or SIGTERM it handles
+// what was received, then ends.
 //
-// Without -url it works on a daemon inside this process for a few seconds.
+// Without -url it uses a daemon inside this process for a few seconds.
 package main
 
 import (
