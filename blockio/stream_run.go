@@ -51,7 +51,7 @@ func newStreamRun(s *Stream, ctx context.Context) *streamRun {
 }
 
 // log logs from the notices' goroutine: a logger is foreign code, for which
-// the reader must not wait.
+// neither the reader nor the next attempt to connect must wait.
 func (r *streamRun) log(level slog.Level, msg string, args ...any) {
 	r.notices.post(func(ctx context.Context) { r.s.cfg.log.Log(ctx, level, msg, args...) })
 }
@@ -71,7 +71,6 @@ func (r *streamRun) tellRefused(refused *SubscriptionError) {
 
 // connectUntil connects, and connects again, until ctx ends.
 func (r *streamRun) connectUntil(ctx context.Context) {
-	log := r.s.cfg.log
 	pauses := r.s.cfg.pauses.connects()
 	for connected := false; ; {
 		ws, err := r.dial(ctx)
@@ -90,7 +89,7 @@ func (r *streamRun) connectUntil(ctx context.Context) {
 			return
 		}
 		delay := pauses.NextBackOff()
-		log.Warn("not connected", "error", errorText(err), "retry_in", delay)
+		r.warn("not connected", "error", errorText(err), "retry_in", delay)
 		if !sleep(ctx, delay) {
 			return
 		}
@@ -143,7 +142,7 @@ func (r *streamRun) drain() error {
 	running, refused := r.queue.Wait(last)
 	r.notices.drain(last) // errors of handlers that were cancelled
 	calling, lost, cutOff := r.notices.end(last)
-	if lost > 0 {
+	if lost > 0 && calling == 0 { // what is inside may be the logger, which does not return
 		r.s.cfg.log.Warn("functions of the stream were not called before its end", "calls", lost)
 	}
 	left.Running = running + calling
