@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/bitcart-go/bitcart"
 )
@@ -11,7 +12,9 @@ import (
 // EnsureNotification returns an enabled notification of that type, URL and
 // address: one that exists, which it enables where it has to, or a new one,
 // which created tells. A listed notification that names no address counts as
-// the one of its type and URL. Callers at the same time get the same one.
+// the one of its type and URL. Another spelling of the URL's host or of a
+// hexadecimal or bech32 address makes no difference. Callers at the same time
+// get the same one.
 //
 // The service allows one notification for each type and URL, so a further
 // address wants a URL of its own, by a query for instance. ctx bounds all calls,
@@ -67,7 +70,7 @@ func (r CreateRequest) matches(n Notification) bool {
 	if n.Type != r.Type || !sameURL(n.URL, r.URL) {
 		return false
 	}
-	return r.Type != TypeAddress || n.Address == "" || n.Address == r.Address
+	return r.Type != TypeAddress || n.Address == "" || foldAddress(n.Address) == foldAddress(r.Address)
 }
 
 // sameURL: the service may have parsed and written the URL anew.
@@ -77,5 +80,18 @@ func sameURL(a, b string) bool {
 	}
 	ua, errA := url.Parse(a)
 	ub, errB := url.Parse(b)
-	return errA == nil && errB == nil && ua.String() == ub.String()
+	return errA == nil && errB == nil && usualURL(*ua) == usualURL(*ub)
+}
+
+// usualURL has a host without case, no port that the scheme implies, and a
+// path: what a rewritten URL differs in while it is the same one.
+func usualURL(u url.URL) string {
+	u.Host = strings.ToLower(u.Host)
+	if port := u.Port(); u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+port)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
 }
