@@ -11,7 +11,10 @@
 //
 //	var shop bitcart.Dispatcher
 //	bitcart.On(&shop, func(ctx context.Context, ev *bitcart.Event, p blockio.AddressEvent) error {
-//		return credit(ctx, p.Subject(), p.Address, p.BalanceChange)
+//		if !p.Final() || !p.BalanceChange.IsPositive() {
+//			return nil // told again with more confirmations; or the address has paid
+//		}
+//		return credit(ctx, p.Network, p.TxID, p.Address, p.BalanceChange) // once for this key
 //	})
 //
 // An event's Currency is the network as the service writes it ("BTCTEST"),
@@ -21,10 +24,11 @@
 //
 // Each fact comes more than once: at each number of confirmations in
 // [AddressConfirmations], for each notification that it fits, by web hook and
-// by socket. [AddressEvent.Subject] is one key for all of these but the
-// confirmations: make it the key of what was done, or let [OncePerSubject] run
-// a handler once for it. A reorganisation of the chain can take a transaction
-// back that was told of: what is not [AddressEvent.Final] is not settled.
+// by socket. Credit a transaction and address once, whatever is told of them.
+// [AddressEvent.Subject] is one key for all of these but the confirmations, for
+// what is to be done once at each count; [OncePerSubject] runs a handler once
+// for it. A reorganisation of the chain can take a transaction back that was
+// told of: what is not [AddressEvent.Final] is not settled.
 //
 // # Notifications
 //

@@ -33,7 +33,7 @@ type AddressEvent struct {
 	AmountReceived decimal.Decimal `json:"amount_received"`
 	TxID           string          `json:"txid"`
 	Confirmations  int             `json:"confirmations"`
-	IsGreen        bool            `json:"is_green,omitempty"` // legacy; the service says to ignore it. What is no boolean is false
+	IsGreen        bool            `json:"is_green,omitempty"` // legacy; the service says to ignore it
 }
 
 // EventName returns EventAddress.

@@ -12,8 +12,9 @@ import (
 )
 
 // SubjectOf returns the subject of an event of this package, see
-// [AddressEvent.Subject]: a key for a table of what was done. It is "" for
-// other events and for one whose data cannot be read.
+// [AddressEvent.Subject]: a key for a table of what was done at that number of
+// confirmations. It is "" for other events and for one whose data cannot be
+// read.
 func SubjectOf(ev *bitcart.Event) string {
 	if ev == nil {
 		return ""
