@@ -13,7 +13,8 @@ import (
 // connection as well, so look back a little further.
 type Gap struct {
 	// From is when the last message came before the gap, or when the first
-	// event was dropped.
+	// event was dropped. The earlier of both where a Run has ended before its
+	// queues had run empty.
 	From time.Time
 	// To is when the last subscription was accepted again, or when events were
 	// taken again.

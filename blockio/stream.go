@@ -37,8 +37,9 @@ type Stream struct {
 	mu   sync.Mutex
 	book book
 	run  *streamRun // nil while no Run is inside
-	// lost is the last message before the gap that is not told yet. It
-	// outlives a Run, so that the next one can tell the time between them.
+	// lost is when the gap began that is not told yet: the last message before
+	// it, or an overflow that Run's end has left untold. It outlives a Run, so
+	// that the next one can tell the time between them.
 	lost        time.Time
 	lastMessage time.Time // of the connections that have ended
 }
@@ -262,8 +263,18 @@ func (s *Stream) endAsking(r *streamRun) {
 func (s *Stream) leave(r *streamRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// What a lane that never ran empty had no room for is told with the next gap.
+	s.loseSince(r.strangersDroppedAt)
 	for _, e := range s.book.entries {
-		e.lane = nil
+		s.loseSince(e.droppedAt)
+		e.lane, e.droppedAt = nil, time.Time{}
 	}
 	s.run = nil
+}
+
+// loseSince puts the beginning of the gap that is not told yet back. mu is held.
+func (s *Stream) loseSince(at time.Time) {
+	if !at.IsZero() && (s.lost.IsZero() || at.Before(s.lost)) {
+		s.lost = at
+	}
 }

@@ -50,3 +50,53 @@ func TestRefusedOnReconnectKeepsWhatWasReceived(t *testing.T) {
 	require.NoError(t, l.stop())
 	require.Zero(t, l.Stats().Dropped)
 }
+
+// A queue had overflowed when the service refused its subscription: what was
+// dropped is told, whether somebody subscribes again or not.
+func TestRefusedOnReconnectTellsTheOverflow(t *testing.T) {
+	for name, again := range map[string]bool{"forgotten": false, "subscribed again": true} {
+		t.Run(name, func(t *testing.T) {
+			l := newListening(t, blockio.WithBounds(blockio.Bounds{Queue: 1}))
+			inside, leave := make(chan string, 10), make(chan error, 10)
+			l.sink.On(blockio.EventAddress, func(_ context.Context, ev *bitcart.Event) error {
+				inside <- txidOf(t, ev)
+				return <-leave
+			})
+			l.start()
+			l.subscribe(btc("3a"))
+			l.pay("3a", "tx1")
+			require.Equal(t, "tx1", get(t, inside))
+			l.pay("3a", "tx2")
+			l.pay("3a", "tx3")
+			require.Eventually(t, func() bool { return l.Stats().Dropped == 1 }, streamSoon, time.Millisecond)
+
+			l.svc.Faults().RefuseSubscriptions(func(blockiotest.SocketRequest) string { return "too many requests" })
+			l.svc.Faults().CutSockets(blockiotest.RST)
+			require.Equal(t, btc("3a"), get(t, l.refused).Subscription)
+			if again {
+				l.svc.Faults().RefuseSubscriptions(nil)
+				l.subscribe(btc("3a"))
+			}
+			if !again {
+				require.Empty(t, l.gaps, "not before the queue has run empty")
+				leave <- nil
+				leave <- nil
+			}
+			gap := get(t, l.gaps)
+			require.Equal(t, blockio.GapOverflow, gap.Reason)
+			require.Equal(t, []blockio.Subscription{btc("3a")}, gap.Subscriptions)
+			require.False(t, gap.From.IsZero())
+			require.False(t, gap.To.Before(gap.From))
+			if again {
+				leave <- nil
+				require.Equal(t, "tx2", get(t, inside))
+				l.pay("3a", "tx4")
+				leave <- nil
+				leave <- nil
+				require.Equal(t, "tx4", get(t, inside))
+			}
+			require.NoError(t, l.stop())
+			require.Empty(t, l.gaps, "it is told once")
+		})
+	}
+}

@@ -34,7 +34,8 @@ type streamRun struct {
 	conn    *streamConn // nil while there is none
 	over    bool        // ended is closed
 	stopped bool        // nothing is handed over any more
-	retired map[Subscription]*queue.Lane[parcel]
+	// retired are entries that left the book and whose lanes are not done.
+	retired map[Subscription]*entry
 	// strangers is the lane of events whose subject nobody subscribed to in
 	// the spelling that the service uses.
 	strangers          *queue.Lane[parcel]
@@ -42,7 +43,7 @@ type streamRun struct {
 }
 
 func newStreamRun(s *Stream, ctx context.Context) *streamRun {
-	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*queue.Lane[parcel]{}}
+	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*entry{}}
 	r.work, r.cut = context.WithCancel(context.WithoutCancel(ctx))
 	r.queue = r.newQueue()
 	r.strangers = r.queue.NewLane()
