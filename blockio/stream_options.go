@@ -130,8 +130,8 @@ func WithBackoff(min, max time.Duration) StreamOption {
 }
 
 // WithOnRefused sets what is told of a subscription that the service has
-// refused when no Subscribe waited for it: the stream has forgotten it. f runs
-// as the function of WithOnGap does.
+// refused when no Subscribe waited for it: the stream has forgotten it. Each of
+// them is told, however long f takes. f runs as the function of WithOnGap does.
 func WithOnRefused(f func(ctx context.Context, err *SubscriptionError)) StreamOption {
 	return streamOption{"WithOnRefused", func(c *streamConfig) error {
 		c.onRefused = f

@@ -3,6 +3,7 @@ package blockio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -99,4 +100,34 @@ func TestRefusedOnReconnectTellsTheOverflow(t *testing.T) {
 			require.Empty(t, l.gaps, "it is told once")
 		})
 	}
+}
+
+// A function that is stuck costs calls, but no refusal: a subscription that the
+// stream has forgotten in silence would be waited for in vain.
+func TestRefusalsOutliveAStuckFunction(t *testing.T) {
+	const n = 20
+	inside, leave, told := make(chan bool, n), make(chan bool), make(chan string, n)
+	l := newListening(t, blockio.WithBounds(blockio.Bounds{Bytes: 1}), blockio.WithOnRefused(
+		func(_ context.Context, err *blockio.SubscriptionError) {
+			inside <- true
+			<-leave
+			told <- err.Subscription.Address
+		}))
+	l.svc.Faults().RefuseSubscriptions(func(blockiotest.SocketRequest) string { return "too many requests" })
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprint("3a", i))
+		l.subscribe(btc(want[i]))
+	}
+	l.start()
+	get(t, inside)
+	require.Eventually(t, func() bool { return l.Stats().Subscriptions == 0 }, streamSoon, time.Millisecond)
+	close(leave)
+	var got []string
+	for range n {
+		got = append(got, get(t, told))
+	}
+	require.ElementsMatch(t, want, got)
+	require.NoError(t, l.stop())
+	require.Empty(t, told, "each once")
 }

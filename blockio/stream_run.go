@@ -62,7 +62,7 @@ func (r *streamRun) warn(msg string, args ...any) { r.log(slog.LevelWarn, msg, a
 // tellRefused tells of a refused subscription for which nobody waits.
 func (r *streamRun) tellRefused(refused *SubscriptionError) {
 	cfg := &r.s.cfg
-	r.notices.post(func(ctx context.Context) {
+	r.notices.postKept(func(ctx context.Context) {
 		cfg.log.Error("subscription refused", "subscription", refused.Subscription.String(), "message", refused.Message)
 		if cfg.onRefused != nil {
 			cfg.onRefused(ctx, refused)
