@@ -209,6 +209,7 @@ func await(ctx context.Context, out io.Writer, coin *bitcart.Coin, request *bitc
 		select {
 		case <-changed:
 		case <-late:
+			late = time.After(time.Second) // until the daemon's clock says so, too
 		case err := <-ended:
 			ended <- err
 			return nil, errors.Join(errors.New("the stream has ended"), err)
