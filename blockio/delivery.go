@@ -23,7 +23,7 @@ type deliveryKey struct{}
 // DeliveryFrom returns the delivery that a handler was called for. It is false
 // for an event that came by another way than a [Receiver], by a socket say.
 func DeliveryFrom(ctx context.Context) (Delivery, bool) {
-	d, ok := ctx.Value(deliveryKey{}).(*Delivery)
+	d, ok := orBackground(ctx).Value(deliveryKey{}).(*Delivery)
 	if !ok {
 		return Delivery{}, false
 	}

@@ -44,6 +44,8 @@ type Stream struct {
 	lastMessage time.Time // of the connections that have ended
 }
 
+var errNoStream = errors.New("blockio: no stream: make one by NewStream")
+
 // NewStream returns a Stream that hands its events to sink, a *bitcart.Coin or
 // a *bitcart.Dispatcher. It does not connect.
 func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
@@ -71,6 +73,9 @@ func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
 // ErrStreamEnded means that Run has ended first. A handler may call Subscribe;
 // later events of its own subscription wait meanwhile.
 func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
+	if s == nil || s.sink == nil {
+		return errNoStream
+	}
 	ctx = orBackground(ctx)
 	var errs []error
 	var waits []*entry
@@ -159,6 +164,9 @@ func (s *Stream) answerOf(e *entry) (answered bool, refusal error) {
 // unsubscribing and goes on until the connection ends. A handler that is
 // inside finishes. What is not subscribed is skipped.
 func (s *Stream) Unsubscribe(subs ...Subscription) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range subs {
@@ -184,6 +192,9 @@ func (s *Stream) forget(e *entry) {
 
 // Subscriptions returns what is subscribed, in the order of Subscribe.
 func (s *Stream) Subscriptions() []Subscription {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.book.list()
@@ -224,6 +235,9 @@ func (b *book) list() []Subscription {
 //
 // Handlers get the values of ctx, not its cancellation.
 func (s *Stream) Run(ctx context.Context) error {
+	if s == nil || s.sink == nil {
+		return errNoStream
+	}
 	ctx = orBackground(ctx)
 	r, err := s.begin(ctx)
 	if err != nil {
@@ -278,3 +292,6 @@ func (s *Stream) loseSince(at time.Time) {
 		s.lost = at
 	}
 }
+
+// Format prints no fields under any verb: an endpoint may hold a secret.
+func (s *Stream) Format(f fmt.State, _ rune) { writeSafe(f, "blockio.Stream") }
