@@ -49,10 +49,13 @@ func (a *asides) call(f func()) {
 // its delivery. It comes after the commit.
 func (c heldClaim) end() { c.asides.running.Wait() }
 
+// minLease is far below what a store takes that others share.
+const minLease = 10 * time.Millisecond
+
 // part of a lease is the time between two renewals, and how long each call of a
 // Seen may take. So a claim has some of its lease left while any of its calls
 // runs, the commit included: nobody can take its key meanwhile.
-func part(lease time.Duration) time.Duration { return max(lease/3, time.Millisecond) }
+func part(lease time.Duration) time.Duration { return lease / 3 }
 
 // claimOf claims a key.
 func claimOf(ctx context.Context, seen Seen, key string, lease time.Duration) (Claim, error) {

@@ -579,3 +579,24 @@ func (h onMessage) Handle(_ context.Context, r slog.Record) error {
 	}
 	return nil
 }
+
+// TestReceiverShortLease: a lease that is shorter than a store's call is no
+// reason to run a handler beside itself.
+func TestReceiverShortLease(t *testing.T) {
+	for _, lease := range []time.Duration{1, time.Microsecond, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond} {
+		t.Run(lease.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink, n := handling(func(context.Context, *bitcart.Event) error { time.Sleep(50 * time.Millisecond); return nil })
+				rc := makeReceiver(t, sink, blockio.WithLease(lease))
+				first := make(chan int, 1)
+				go func() { first <- post(rc) }()
+				for range 60 {
+					time.Sleep(700 * time.Microsecond)
+					require.Equal(t, 503, post(rc))
+				}
+				require.Equal(t, 200, <-first)
+				require.EqualValues(t, 1, n.Load())
+			})
+		})
+	}
+}

@@ -87,13 +87,14 @@ func WithMaxBody(bytes int64) ReceiverOption {
 
 // WithLease sets for how long an event stays claimed after the process that
 // handles it has died. While the handler runs the claim is renewed, three
-// times in each lease. Default: 1 minute.
+// times in each lease. Default: 1 minute. One below 10 ms, in which no store
+// could renew it, counts as 10 ms.
 func WithLease(lease time.Duration) ReceiverOption {
 	return receiverOption{"WithLease", func(c *receiverConfig) error {
 		if lease <= 0 {
 			return errNotPositive
 		}
-		c.lease = lease
+		c.lease = max(lease, minLease)
 		return nil
 	}}
 }
