@@ -26,8 +26,7 @@ func newHeldClaim(seen Seen, key string, token Token, lease time.Duration, warn 
 }
 
 // asides are the warnings of the renewals. A logger is foreign code: one that
-// is stuck must not keep the claim from being renewed or committed, and nobody
-// else could recover from its panic.
+// is stuck must not keep the claim from being renewed or committed.
 type asides struct {
 	busy    atomic.Bool
 	running sync.WaitGroup
@@ -40,7 +39,6 @@ func (a *asides) call(f func()) {
 	}
 	a.running.Go(func() {
 		defer a.busy.Store(false)
-		defer func() { _ = recover() }()
 		f()
 	})
 }

@@ -58,3 +58,22 @@ func TestEndWaitsForNoLogger(t *testing.T) {
 		})
 	}
 }
+
+// A logger that panics costs its message alone.
+func TestStreamOutlivesAPanickingLogger(t *testing.T) {
+	l := newListening(t, blockio.WithLogger(slog.New(panickingLog{}))).start()
+	l.subscribe(btc("a"))
+	l.svc.Faults().CutSockets(blockiotest.FIN)
+	require.Equal(t, blockio.GapReconnect, get(t, l.gaps).Reason)
+	l.pay("a", "one")
+	require.Equal(t, "one", txidOf(t, get(t, l.events)))
+	require.NoError(t, l.stop())
+}
+
+type panickingLog struct{}
+
+func (panickingLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l panickingLog) WithAttrs([]slog.Attr) slog.Handler     { return l }
+func (l panickingLog) WithGroup(string) slog.Handler          { return l }
+
+func (panickingLog) Handle(context.Context, slog.Record) error { panic("the logger has a bug") }
