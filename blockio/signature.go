@@ -35,9 +35,13 @@ var (
 // HMAC-SHA256, under one of the secrets, of the body without that member (see
 // [Signature]), or of the same body with its members sorted by name at every
 // level and without white space, for a sender that cannot keep the bytes. A
-// body with two such members is refused, and one with more than 1024 members. Several secrets serve a change of
-// secret: the new one and, for a while, the old one. Empty secrets count as
-// none, and without any everything is refused.
+// body with two such members is refused, and one with more than 1024 members.
+// Several secrets serve a change of secret: the new one and, for a while, the
+// old one. Empty secrets count as none, and without any everything is refused.
+//
+// A signature has no end: who has seen a delivery can send it again. That is a
+// repeat for as long as the [Seen] remembers it, 32 days in a file, and is
+// handled once more after that: credit by transaction.
 func HMAC(secrets ...[]byte) Verifier {
 	var keys [][]byte
 	for _, secret := range secrets {
