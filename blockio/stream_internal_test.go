@@ -120,7 +120,7 @@ func TestPanicOfAFunctionShowsNoValue(t *testing.T) {
 
 // What finds no room just when the line has run empty is told as well.
 func TestNothingIsLostBesideAnEmptyLine(t *testing.T) {
-	const rounds, posters, each = 500, 4, 30
+	const rounds, posters, each = 200, 4, 30
 	for range rounds {
 		var gaps, refusals atomic.Int64
 		var n *notices
