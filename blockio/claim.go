@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,17 +13,47 @@ import (
 // context of its calls is the handler's, without its end: what the handler did
 // is done, whoever has hung up.
 type heldClaim struct {
-	seen  Seen
-	key   string
-	token Token
-	lease time.Duration
-	warn  func(msg string, args ...any)
+	seen   Seen
+	key    string
+	token  Token
+	lease  time.Duration
+	warn   func(msg string, args ...any)
+	asides *asides
 }
+
+func newHeldClaim(seen Seen, key string, token Token, lease time.Duration, warn func(msg string, args ...any)) heldClaim {
+	return heldClaim{seen, key, token, lease, warn, &asides{}}
+}
+
+// asides are the warnings of the renewals. A logger is foreign code: one that
+// is stuck must not keep the claim from being renewed or committed.
+type asides struct {
+	busy    atomic.Bool
+	running sync.WaitGroup
+}
+
+// call runs f beside the caller, unless the one before has not returned.
+func (a *asides) call(f func()) {
+	if !a.busy.CompareAndSwap(false, true) {
+		return
+	}
+	a.running.Go(func() {
+		defer a.busy.Store(false)
+		f()
+	})
+}
+
+// end waits for the warnings that are being logged: nothing of a claim outlives
+// its delivery. It comes after the commit.
+func (c heldClaim) end() { c.asides.running.Wait() }
+
+// minLease is far below what a store takes that others share.
+const minLease = 10 * time.Millisecond
 
 // part of a lease is the time between two renewals, and how long each call of a
 // Seen may take. So a claim has some of its lease left while any of its calls
 // runs, the commit included: nobody can take its key meanwhile.
-func part(lease time.Duration) time.Duration { return max(lease/3, time.Millisecond) }
+func part(lease time.Duration) time.Duration { return lease / 3 }
 
 // claimOf claims a key.
 func claimOf(ctx context.Context, seen Seen, key string, lease time.Duration) (Claim, error) {
@@ -55,7 +86,7 @@ func (c heldClaim) renewUntil(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
-		c.warn("claim not renewed", "error", err)
+		c.asides.call(func() { c.warn("claim not renewed", "error", err) })
 		if errors.Is(err, ErrClaimLost) {
 			return // the commit will say so to the sender
 		}

@@ -23,7 +23,7 @@ type deliveryKey struct{}
 // DeliveryFrom returns the delivery that a handler was called for. It is false
 // for an event that did not come through a Receiver, for example from a socket.
 func DeliveryFrom(ctx context.Context) (Delivery, bool) {
-	d, ok := ctx.Value(deliveryKey{}).(*Delivery)
+	d, ok := orBackground(ctx).Value(deliveryKey{}).(*Delivery)
 	if !ok {
 		return Delivery{}, false
 	}

@@ -11,7 +11,10 @@
 //
 //	var shop bitcart.Dispatcher
 //	bitcart.On(&shop, func(ctx context.Context, ev *bitcart.Event, p blockio.AddressEvent) error {
-//		return credit(ctx, p.Subject(), p.Address, p.BalanceChange)
+//		if !p.Final() || !p.BalanceChange.IsPositive() {
+//			return nil // told again with more confirmations; or the address has paid
+//		}
+//		return credit(ctx, p.Network, p.TxID, p.Address, p.BalanceChange) // once for this key
 //	})
 //
 // An event's Currency is the network as the service writes it ("BTCTEST"), its
@@ -21,9 +24,10 @@
 //
 // Each fact is reported more than once: at each number of confirmations in
 // [AddressConfirmations], for each notification that matches it, by web hook
-// and by socket. For one number of confirmations all reports have the same
-// [AddressEvent.Subject]: use it as the key of what was done, or let
-// [OncePerSubject] run a handler once for it. A reorganisation of the chain can
+// and by socket. Credit each transaction and address once, whatever is reported
+// about them. For one number of confirmations all reports have the same
+// [AddressEvent.Subject], a key for what is to be done once at each number;
+// [OncePerSubject] runs a handler once for it. A reorganisation of the chain can
 // take back a transaction that was reported: until [AddressEvent.Final] it is
 // not settled.
 //

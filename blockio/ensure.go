@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/bitcart-go/bitcart"
 )
@@ -11,7 +12,9 @@ import (
 // EnsureNotification returns an enabled notification of r's type, URL and
 // address: an existing one, which it enables if necessary, or a new one;
 // created says which. A listed notification without an address counts as the
-// one of its type and URL. Concurrent callers get the same notification.
+// one of its type and URL. The spelling of the URL's host and of a hexadecimal
+// or bech32 address makes no difference. Concurrent callers get the same
+// notification.
 //
 // The service allows one notification for each type and URL, so each further
 // address needs a URL of its own, for example with a different query. ctx
@@ -68,7 +71,7 @@ func (r CreateRequest) matches(n Notification) bool {
 	if n.Type != r.Type || !sameURL(n.URL, r.URL) {
 		return false
 	}
-	return r.Type != TypeAddress || n.Address == "" || n.Address == r.Address
+	return r.Type != TypeAddress || n.Address == "" || foldAddress(n.Address) == foldAddress(r.Address)
 }
 
 // sameURL: the service may have parsed and written the URL anew.
@@ -78,5 +81,18 @@ func sameURL(a, b string) bool {
 	}
 	ua, errA := url.Parse(a)
 	ub, errB := url.Parse(b)
-	return errA == nil && errB == nil && ua.String() == ub.String()
+	return errA == nil && errB == nil && usualURL(*ua) == usualURL(*ub)
+}
+
+// usualURL has a host without case, no port that the scheme implies, and a
+// path: what a rewritten URL differs in while it is the same one.
+func usualURL(u url.URL) string {
+	u.Host = strings.ToLower(u.Host)
+	if port := u.Port(); u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+port)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
 }

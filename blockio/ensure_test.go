@@ -2,6 +2,9 @@ package blockio_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -144,4 +147,69 @@ func TestEnsureKnowsAURLThatWasWrittenAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, created)
 	require.Equal(t, "other", n.ID)
+}
+
+// TestEnsureKnowsAnotherSpelling: the service may write an address and the host
+// of a URL in its own way. What is not recognised is created again at every
+// start, which the service refuses: a type and URL have one notification.
+func TestEnsureKnowsAnotherSpelling(t *testing.T) {
+	for name, tt := range map[string]struct{ listed, listedAddress, url, address string }{
+		"host in other case":    {"https://shop.example/Hooks", "", "https://Shop.Example/Hooks", ""},
+		"scheme in other case":  {"https://shop.example/Hooks", "", "HTTPS://shop.example/Hooks", ""},
+		"no path":               {"https://shop.example/", "", "https://shop.example", ""},
+		"no path, with a query": {"https://shop.example/?a=b", "", "https://shop.example?a=b", ""},
+		"the scheme's port":     {"https://shop.example/Hooks", "", "https://shop.example:443/Hooks", ""},
+		"the port of http":      {"http://[::1]/Hooks", "", "http://[::1]:80/Hooks", ""},
+		"an ethereum address": {"https://shop.example/", "0x52908400098527886e0f7030069857d2e4169ee7",
+			"https://shop.example/", "0x52908400098527886E0F7030069857D2E4169EE7"},
+		"a segwit address": {"https://shop.example/", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+			"https://shop.example/", "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			typ := blockio.TypeAccount
+			if tt.address != "" {
+				typ = blockio.TypeAddress
+			}
+			c, _ := answering(t, 200, fmt.Sprintf(`{"status":"success","data":[
+				{"notification_id":"a","type":%q,"enabled":true,"url":%q,"address":%q}]}`, typ, tt.listed, tt.listedAddress))
+			n, created, err := c.EnsureNotification(t.Context(), blockio.CreateRequest{Type: typ, URL: tt.url, Address: tt.address})
+			require.NoError(t, err)
+			require.False(t, created)
+			require.Equal(t, "a", n.ID)
+		})
+	}
+}
+
+// TestEnsureKeepsOthersApart: where case or a port matters it is another one.
+func TestEnsureKeepsOthersApart(t *testing.T) {
+	for name, tt := range map[string]struct{ listed, listedAddress, url, address string }{
+		"path in other case":     {"https://shop.example/Hooks", "", "https://shop.example/hooks", ""},
+		"password in other case": {"https://a:Secret@shop.example/", "", "https://a:secret@shop.example/", ""},
+		"another port":           {"https://shop.example:80/", "", "https://shop.example/", ""},
+		"another scheme":         {"http://shop.example/", "", "https://shop.example/", ""},
+		"a base58 address":       {"https://shop.example/", "3cBraN1Q", "https://shop.example/", "3CBraN1Q"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			typ := blockio.TypeAccount
+			if tt.address != "" {
+				typ = blockio.TypeAddress
+			}
+			var created int
+			h := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/create_notification") {
+					created++
+					return answerOf(r, 200, `{"status":"success","data":{"notification_id":"b","type":"x","enabled":true}}`), nil
+				}
+				return answerOf(r, 200, fmt.Sprintf(`{"status":"success","data":[
+					{"notification_id":"a","type":%q,"enabled":true,"url":%q,"address":%q}]}`, typ, tt.listed, tt.listedAddress)), nil
+			})}
+			c, err := blockio.NewClient(blockiotest.DefaultKey, blockio.WithHTTPClient(h))
+			require.NoError(t, err)
+			n, isNew, err := c.EnsureNotification(t.Context(), blockio.CreateRequest{Type: typ, URL: tt.url, Address: tt.address})
+			require.NoError(t, err)
+			require.True(t, isNew)
+			require.Equal(t, "b", n.ID)
+			require.Equal(t, 1, created)
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/internal/wire"
@@ -114,8 +115,8 @@ func canonical(raw json.RawMessage) []byte {
 		return raw
 	}
 	out, err := json.Marshal(value)
-	if err != nil {
-		return raw
+	if err != nil || bytes.ContainsRune(out, utf8.RuneError) {
+		return raw // it may stand for bytes that differ from those of another event
 	}
 	return out
 }

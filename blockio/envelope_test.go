@@ -193,6 +193,10 @@ func TestDedupKey(t *testing.T) {
 		"another time":         `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":6,"data":{"txid":"a","amount":"1.0"}}`,
 		"no time":              `{"notification_id":"n","delivery_attempt":1,"type":"address","data":{"txid":"a","amount":"1.0"}}`,
 		"shifted texts":        `{"notification_id":"na","delivery_attempt":1,"type":"ddress","created_at":5,"data":{"txid":"a","amount":"1.0"}}`,
+		"half a surrogate":     `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":5,"data":{"txid":"\ud800","amount":"1.0"}}`,
+		"another half":         `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":5,"data":{"txid":"\ud801","amount":"1.0"}}`,
+		"no UTF-8":             "{\"notification_id\":\"n\",\"delivery_attempt\":1,\"type\":\"address\",\"created_at\":5,\"data\":{\"txid\":\"\xff\",\"amount\":\"1.0\"}}",
+		"other bytes":          "{\"notification_id\":\"n\",\"delivery_attempt\":1,\"type\":\"address\",\"created_at\":5,\"data\":{\"txid\":\"\xfe\",\"amount\":\"1.0\"}}",
 		"with an id":           `{"event_id":"e","notification_id":"n","delivery_attempt":1,"type":"address","created_at":5,"data":{"txid":"a","amount":"1.0"}}`,
 	}
 	seen := map[string]string{key: "the first"}

@@ -72,7 +72,8 @@ func (e AddressEvent) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON decodes the event's data. Members that are absent or null
-// leave their field as it is; bitcart.PayloadOf reports them instead.
+// leave their field as it is; bitcart.PayloadOf reports them instead. An
+// is_green of any form is taken: it must not keep a payment back.
 func (e *AddressEvent) UnmarshalJSON(data []byte) error {
 	var w struct {
 		Network        *string         `json:"network"`
@@ -82,7 +83,7 @@ func (e *AddressEvent) UnmarshalJSON(data []byte) error {
 		AmountReceived json.RawMessage `json:"amount_received"`
 		TxID           *string         `json:"txid"`
 		Confirmations  json.RawMessage `json:"confirmations"`
-		IsGreen        *bool           `json:"is_green"`
+		IsGreen        json.RawMessage `json:"is_green"`
 	}
 	if err := json.Unmarshal(data, &w); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (e *AddressEvent) UnmarshalJSON(data []byte) error {
 	set(&next.Network, w.Network)
 	set(&next.Address, w.Address)
 	set(&next.TxID, w.TxID)
-	set(&next.IsGreen, w.IsGreen)
+	_ = readBool(w.IsGreen, &next.IsGreen) // legacy: no reason to refuse a payment
 	if err := cmp.Or(
 		member("balance_change", readDecimal(w.BalanceChange, &next.BalanceChange)),
 		member("amount_sent", readDecimal(w.AmountSent, &next.AmountSent)),

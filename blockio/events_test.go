@@ -340,3 +340,18 @@ func FuzzNewBlocksEvent(f *testing.F) {
 		require.Equal(t, p.Subject(), again.Subject())
 	})
 }
+
+// Seed: "legacy, can be ignored": whatever it is, the payment that it comes
+// with reaches its handler.
+func TestSeedIsGreenCanBeIgnored(t *testing.T) {
+	for _, sent := range []string{`false`, `true`, `null`, `"false"`, `"true"`, `0`, `1`, `""`, `{}`, `[]`, `"maybe"`, `1.5`} {
+		p, err := bitcart.PayloadOf[blockio.AddressEvent](eventOf(t, "address",
+			members(t, "webhook-address.json", map[string]any{"is_green": json.RawMessage(sent)})))
+		require.NoError(t, err, sent)
+		require.Equal(t, "7af5cf9f2", p.TxID)
+		require.Equal(t, sent == `true` || sent == `"true"` || sent == `1`, p.IsGreen, sent)
+	}
+	without := members(t, "webhook-address.json", map[string]any{"is_green": nil})
+	_, err := bitcart.PayloadOf[blockio.AddressEvent](eventOf(t, "address", without))
+	require.NoError(t, err)
+}

@@ -94,3 +94,27 @@ func ExampleClient_Notifications() {
 		fmt.Println(n) // without what guards its URL
 	}
 }
+
+// The service tells of a payment at each count of confirmations, and each of
+// these events has a subject of its own: credit at the last count, by
+// transaction and address.
+func ExampleAddressEvent_Final() {
+	type key struct{ network, txid, address string }
+	credited := map[key]bool{} // stands for a table of a database
+	var shop bitcart.Dispatcher
+	bitcart.On(&shop, func(_ context.Context, _ *bitcart.Event, p blockio.AddressEvent) error {
+		k := key{p.Network, p.TxID, p.Address}
+		if !p.Final() || !p.BalanceChange.IsPositive() || credited[k] {
+			return nil
+		}
+		credited[k] = true
+		fmt.Println("credited", p.BalanceChange, "at", p.Confirmations)
+		return nil
+	})
+
+	payment := blockio.AddressEvent{Network: "BTC", Address: "3cBraN1Q", TxID: "7af5cf9f2", BalanceChange: decimal.RequireFromString("0.01")}
+	for _, payment.Confirmations = range []int{0, 1, 3, 3} {
+		_ = shop.ProcessUpdates(context.Background(), []bitcart.Update{bitcart.NewUpdate(blockio.EventAddress, payment)})
+	}
+	// Output: credited 0.01 at 3
+}

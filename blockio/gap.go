@@ -13,7 +13,8 @@ import (
 // connection as well, so look back a little further.
 type Gap struct {
 	// From is when the last message before the gap came, or when the first event
-	// was dropped.
+	// was dropped. It is the earlier of both if a Run ended before its queues
+	// had run empty.
 	From time.Time
 	// To is when the last subscription was accepted again, or when events were
 	// no longer dropped.

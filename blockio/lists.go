@@ -30,7 +30,9 @@ func decodeList[T any](data json.RawMessage, name string) ([]T, error) {
 	return list, nil
 }
 
-// findList returns the items and the network that is said beside them.
+// findList looks under the name that is given, then for any list, of objects at
+// best: what else the service may list beside it is not known. It returns the
+// items and the network that is said beside them.
 func findList(data json.RawMessage, name string) (items []json.RawMessage, network json.RawMessage, err error) {
 	if json.Unmarshal(data, &items) == nil {
 		return items, nil, nil
@@ -48,10 +50,21 @@ func findList(data json.RawMessage, name string) (items []json.RawMessage, netwo
 	if !absent(members["notification_id"]) {
 		return []json.RawMessage{data}, nil, nil
 	}
+	found := false
 	for _, key := range slices.Sorted(maps.Keys(members)) {
-		if json.Unmarshal(members[key], &items) == nil && !absent(members[key]) {
-			return items, members["network"], nil
+		var list []json.RawMessage
+		if absent(members[key]) || json.Unmarshal(members[key], &list) != nil {
+			continue
 		}
+		if len(list) > 0 && isObject(list[0]) {
+			return list, members["network"], nil
+		}
+		if !found { // when there is none of objects
+			items, found = list, true
+		}
+	}
+	if found {
+		return items, members["network"], nil
 	}
 	return nil, nil, fmt.Errorf("%w: no list in it", errBadAnswer)
 }

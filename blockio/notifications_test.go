@@ -455,3 +455,28 @@ func TestOneServiceManyCallers(t *testing.T) {
 	all.Wait()
 	require.Len(t, s.Calls(), 60)
 }
+
+// TestListBesideOthers: the object that holds a list may hold other ones.
+func TestListBesideOthers(t *testing.T) {
+	for name, data := range map[string]string{
+		"an empty one before it": `{"errors":[],"items":[{"notification_id":"a"}]}`,
+		"numbers before it":      `{"network":"BTC","a":[1,2],"items":[{"notification_id":"a"}]}`,
+		"one behind it":          `{"items":[{"notification_id":"a"}],"warnings":["x"],"z":[]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := answering(t, 200, `{"status":"success","data":`+data+`}`)
+			list, err := c.ListNotifications(t.Context(), 0)
+			require.NoError(t, err)
+			require.Len(t, list, 1)
+			require.Equal(t, "a", list[0].ID)
+			events, err := c.RecentEvents(t.Context(), "a")
+			require.NoError(t, err)
+			require.Len(t, events, 1)
+			require.Equal(t, "a", events[0].NotificationID)
+		})
+	}
+	c, _ := answering(t, 200, `{"status":"success","data":{"network":"BTC","items":[]}}`)
+	list, err := c.ListNotifications(t.Context(), 0)
+	require.NoError(t, err)
+	require.Empty(t, list)
+}

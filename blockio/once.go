@@ -58,11 +58,12 @@ func (o *oncePerSubject) handle(ctx context.Context, ev *bitcart.Event) error {
 	}
 	// There is no logger here; what goes wrong with the claim shows at its commit.
 	silent := func(string, ...any) {}
-	return o.claimed(ctx, ev, heldClaim{o.seen, key, claim.Token, defaultLease, silent})
+	return o.claimed(ctx, ev, newHeldClaim(o.seen, key, claim.Token, defaultLease, silent))
 }
 
 // claimed runs the handler and ends the claim, also when the handler panics.
 func (o *oncePerSubject) claimed(ctx context.Context, ev *bitcart.Event, claim heldClaim) error {
+	defer claim.end()
 	handled := false
 	defer func() {
 		if !handled {

@@ -1,6 +1,7 @@
 package blockio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,7 +40,9 @@ func (e *OptionError) Unwrap() error { return e.Err }
 var errNil = errors.New("is nil")
 
 // WithLogger sets where a Receiver or a Stream logs. Default: nowhere.
-// Credentials, keys and secrets are never logged.
+// Credentials, keys and secrets are never logged. A logger that panics costs
+// its message; one that does not return keeps only what is logged behind it, and
+// the answer to a delivery, waiting.
 func WithLogger(l *slog.Logger) Option { return loggerOption{l} }
 
 type loggerOption struct{ log *slog.Logger }
@@ -49,7 +52,7 @@ func (o loggerOption) applyReceiver(c *receiverConfig) {
 		c.errs = append(c.errs, &OptionError{"WithLogger", errNil})
 		return
 	}
-	c.log = o.log
+	c.log = guarded(o.log)
 }
 
 func (o loggerOption) applyStream(c *streamConfig) {
@@ -57,5 +60,21 @@ func (o loggerOption) applyStream(c *streamConfig) {
 		c.errs = append(c.errs, &OptionError{"WithLogger", errNil})
 		return
 	}
-	c.log = o.log
+	c.log = guarded(o.log)
+}
+
+// guarded returns a logger whose panics cost their message alone. A log stands
+// beside calls that must be made, and on goroutines where nobody else recovers.
+func guarded(l *slog.Logger) *slog.Logger { return slog.New(guardedHandler{l.Handler()}) }
+
+type guardedHandler struct{ slog.Handler }
+
+func (h guardedHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	defer func() { _ = recover() }()
+	return h.Handler.Enabled(ctx, level)
+}
+
+func (h guardedHandler) Handle(ctx context.Context, r slog.Record) error {
+	defer func() { _ = recover() }()
+	return h.Handler.Handle(ctx, r)
 }

@@ -81,6 +81,11 @@ func NewReceiver(sink bitcart.Sink, opts ...ReceiverOption) (*Receiver, error) {
 // being handled, the handler goes on: it and the Seen get the values of the
 // request's context, not its cancellation.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rc == nil || rc.sink == nil { // not made by NewReceiver
+		w.Header().Set("Retry-After", strconv.Itoa(int(defaultLease.Seconds())))
+		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+		return
+	}
 	code, why := rc.serve(w, r)
 	switch code {
 	case http.StatusOK:

@@ -25,7 +25,7 @@ func (rc *Receiver) handleOnce(ctx context.Context, key string, u bitcart.Update
 	case Done:
 		return nil
 	case Fresh:
-		return rc.handleClaimed(ctx, u, heldClaim{rc.conf.seen, key, claim.Token, rc.conf.lease, rc.conf.log.Warn})
+		return rc.handleClaimed(ctx, u, newHeldClaim(rc.conf.seen, key, claim.Token, rc.conf.lease, rc.conf.log.Warn))
 	case InFlight:
 		return errInFlight
 	}
@@ -36,6 +36,7 @@ func (rc *Receiver) handleOnce(ctx context.Context, key string, u bitcart.Update
 // runtime.Goexit included. A claim whose commit fails is left to expire: the
 // handler was here, and only the store knows whether the commit was as well.
 func (rc *Receiver) handleClaimed(ctx context.Context, u bitcart.Update, claim heldClaim) error {
+	defer claim.end()
 	handled := false
 	defer func() {
 		if !handled {

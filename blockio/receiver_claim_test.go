@@ -3,6 +3,7 @@ package blockio_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -522,4 +523,80 @@ func TestReceiverCrashBetweenClaimAndCommit(t *testing.T) {
 		require.Equal(t, 200, post(next))
 		require.EqualValues(t, 1, after.Load())
 	})
+}
+
+// TestReceiverRenewsBesideItsLogger: the log of a renewal that failed is the
+// caller's code. One that does not return, or that panics, stops no renewals:
+// the claim would run out under the handler, and the next delivery run it again.
+func TestReceiverRenewsBesideItsLogger(t *testing.T) {
+	for name, log := range map[string]func(gate chan struct{}){
+		"stuck":  func(gate chan struct{}) { <-gate },
+		"panics": func(chan struct{}) { panic("the logger has a bug") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const lease = time.Minute
+				spy := newSpy()
+				spy.failing("renew", errStore)
+				spy.check = func(_ context.Context, call string) {
+					if call == "renew" {
+						spy.failing("renew", nil) // the first one fails
+					}
+				}
+				gate := make(chan struct{})
+				sink, n := handling(func(context.Context, *bitcart.Event) error { time.Sleep(5 * lease); return nil })
+				rc := makeReceiver(t, sink, blockio.WithSeen(spy), blockio.WithLease(lease),
+					blockio.WithLogger(slog.New(onMessage{"claim not renewed", func() { log(gate) }})))
+				first := make(chan int, 1)
+				go func() { first <- post(rc) }()
+				for range 9 {
+					time.Sleep(lease / 2)
+					require.Equal(t, 503, post(rc))
+				}
+				time.Sleep(lease)
+				require.Equal(t, 200, post(rc), "it is committed, whatever the logger does")
+				close(gate)
+				require.Equal(t, 200, <-first)
+				require.EqualValues(t, 1, n.Load())
+			})
+		})
+	}
+}
+
+// onMessage is a log handler that calls f for one message.
+type onMessage struct {
+	message string
+	f       func()
+}
+
+func (h onMessage) Enabled(context.Context, slog.Level) bool { return true }
+func (h onMessage) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h onMessage) WithGroup(string) slog.Handler            { return h }
+
+func (h onMessage) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.f()
+	}
+	return nil
+}
+
+// TestReceiverShortLease: a lease that is shorter than a store's call is no
+// reason to run a handler beside itself.
+func TestReceiverShortLease(t *testing.T) {
+	for _, lease := range []time.Duration{1, time.Microsecond, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond} {
+		t.Run(lease.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink, n := handling(func(context.Context, *bitcart.Event) error { time.Sleep(50 * time.Millisecond); return nil })
+				rc := makeReceiver(t, sink, blockio.WithLease(lease))
+				first := make(chan int, 1)
+				go func() { first <- post(rc) }()
+				for range 60 {
+					time.Sleep(700 * time.Microsecond)
+					require.Equal(t, 503, post(rc))
+				}
+				require.Equal(t, 200, <-first)
+				require.EqualValues(t, 1, n.Load())
+			})
+		})
+	}
 }

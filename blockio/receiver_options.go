@@ -88,13 +88,14 @@ func WithMaxBody(bytes int64) ReceiverOption {
 
 // WithLease sets how long an event stays claimed after the process that handles
 // it has died. While a handler runs, its claim is renewed three times in each
-// lease. Default: 1 minute.
+// lease. Default: 1 minute. A lease below 10 ms, in which no store could renew
+// it, counts as 10 ms.
 func WithLease(lease time.Duration) ReceiverOption {
 	return receiverOption{"WithLease", func(c *receiverConfig) error {
 		if lease <= 0 {
 			return errNotPositive
 		}
-		c.lease = lease
+		c.lease = max(lease, minLease)
 		return nil
 	}}
 }

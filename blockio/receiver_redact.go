@@ -20,18 +20,38 @@ func (rc *Receiver) withoutSecrets(r *http.Request, err error) string {
 	return hidden.clean(textOf(err))
 }
 
+// secretHeaders are parts of the names of headers that authorise.
+var secretHeaders = append([]string{"auth", "cookie"}, secretNames...)
+
+// hideParts adds a header's value, and what may stand in it behind a scheme or
+// the name of a parameter. Shorter parts would be ordinary words.
+func (s *secrets) hideParts(value string) {
+	_, credentials, _ := strings.Cut(value, " ")
+	s.hide(value)
+	s.hide(credentials)
+	for _, part := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(` ,;="`, c) }) {
+		if len(part) >= 8 {
+			s.hide(part)
+		}
+	}
+}
+
 // requestSecrets lists credentials in headers and in the URL, whose path or
 // query may be what guards the web hook.
 func requestSecrets(r *http.Request) (hidden secrets) {
 	user, password, _ := r.BasicAuth()
 	hidden.hide(user)
 	hidden.hide(password)
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
-		for _, value := range r.Header.Values(name) {
-			_, credentials, _ := strings.Cut(value, " ")
-			hidden.hide(value)
-			hidden.hide(credentials)
+	for name, values := range r.Header {
+		if !containsAny(strings.ToLower(name), secretHeaders) {
+			continue
 		}
+		for _, value := range values {
+			hidden.hideParts(value)
+		}
+	}
+	for _, cookie := range r.Cookies() {
+		hidden.hide(cookie.Value)
 	}
 	hidden.hideURL(r.URL.String())
 	return hidden

@@ -381,3 +381,59 @@ func TestReceiverGoldenDeliveries(t *testing.T) {
 		})
 	}
 }
+
+// TestReceiverKeepsSecretsOfHeaders: a relay may authorise itself by a header
+// of its own, whose name says so.
+func TestReceiverKeepsSecretsOfHeaders(t *testing.T) {
+	const secret = "correct-horse-9"
+	for name, header := range map[string][2]string{
+		"X-Hook-Token": {"X-Hook-Token", secret}, "X-Api-Key": {"x-api-key", secret}, "X-Webhook-Secret": {"X-Webhook-Secret", secret},
+		"X-Auth": {"X-Auth", "Bearer " + secret}, "X-Hub-Signature-256": {"X-Hub-Signature-256", "sha256=" + secret},
+		"Cookie": {"Cookie", "theme=dark; session=" + secret}, "Authorization": {"Authorization", "Bearer " + secret},
+		"Authorization with parts": {"Authorization", `Digest realm="shop", response="` + secret + `"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			rc := makeReceiver(t, takeEvents("address"), blockio.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+				blockio.WithVerifier(blockio.VerifierFunc(func(context.Context, *http.Request, []byte) (blockio.Proof, error) {
+					return blockio.Unverified, errors.New("wrong token: " + secret)
+				})))
+			r := hook(addressBody)
+			r.Header.Set(header[0], header[1])
+			require.Equal(t, 401, answer(rc, r).Code)
+			require.Contains(t, log.String(), "delivery not taken")
+			require.NotContains(t, log.String(), secret)
+		})
+	}
+}
+
+// TestReceiverReasonsStayReadable: headers that authorise nothing hide nothing.
+func TestReceiverReasonsStayReadable(t *testing.T) {
+	var log bytes.Buffer
+	rc := makeReceiver(t, takeEvents("address"), blockio.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		blockio.WithVerifier(blockio.VerifierFunc(func(context.Context, *http.Request, []byte) (blockio.Proof, error) {
+			return blockio.Unverified, errors.New("application/json of 192.0.2.7 is not taken")
+		})))
+	r := hook(addressBody)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Forwarded-For", "192.0.2.7")
+	require.Equal(t, 401, answer(rc, r).Code)
+	require.Contains(t, log.String(), "application/json of 192.0.2.7 is not taken")
+}
+
+// TestZeroReceiver: what NewReceiver has not made handles nothing, and says so.
+func TestZeroReceiver(t *testing.T) {
+	for name, rc := range map[string]*blockio.Receiver{"zero": {}, "nil": nil} {
+		for _, body := range []string{addressBody, pingBody} {
+			w := answer(rc, hook(body))
+			require.Equal(t, 503, w.Code, name)
+			require.NotEmpty(t, w.Header().Get("Retry-After"), name)
+		}
+	}
+}
+
+func TestDeliveryFromNothing(t *testing.T) {
+	var none context.Context
+	_, ok := blockio.DeliveryFrom(none)
+	require.False(t, ok)
+}

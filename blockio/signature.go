@@ -37,6 +37,10 @@ var (
 // bytes. A body with two such members is refused, and so is one with more than 1024 members.
 // Several secrets allow a change of secret: the new one and, for a while, the old one. Empty
 // secrets are ignored, and without any other everything is refused.
+//
+// A signature does not expire: whoever has seen a delivery can send it again. That is a repeat for
+// as long as the [Seen] remembers it, 32 days in a file, and is handled once more after that. So
+// credit by transaction.
 func HMAC(secrets ...[]byte) Verifier {
 	var keys [][]byte
 	for _, secret := range secrets {

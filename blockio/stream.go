@@ -37,11 +37,14 @@ type Stream struct {
 	mu   sync.Mutex
 	book book
 	run  *streamRun // nil while no Run is inside
-	// lost is the last message before the gap that is not told yet. It
-	// outlives a Run, so that the next one can tell the time between them.
+	// lost is when the gap began that is not told yet: the last message before
+	// it, or an overflow that Run's end has left untold. It outlives a Run, so
+	// that the next one can tell the time between them.
 	lost        time.Time
 	lastMessage time.Time // of the connections that have ended
 }
+
+var errNoStream = errors.New("blockio: no stream: make one by NewStream")
 
 // NewStream returns a Stream that hands its events to sink, a *bitcart.Coin or
 // a *bitcart.Dispatcher. It does not connect.
@@ -71,6 +74,9 @@ func NewStream(sink bitcart.Sink, opts ...StreamOption) (*Stream, error) {
 // handler may call Subscribe; later events of its own subscription wait
 // meanwhile.
 func (s *Stream) Subscribe(ctx context.Context, subs ...Subscription) error {
+	if s == nil || s.sink == nil {
+		return errNoStream
+	}
 	ctx = orBackground(ctx)
 	var errs []error
 	var waits []*entry
@@ -159,6 +165,9 @@ func (s *Stream) answerOf(e *entry) (answered bool, refusal error) {
 // goes on until the connection ends. A handler that is running finishes.
 // Subscriptions that do not exist are skipped.
 func (s *Stream) Unsubscribe(subs ...Subscription) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range subs {
@@ -184,6 +193,9 @@ func (s *Stream) forget(e *entry) {
 
 // Subscriptions returns the subscriptions in the order of Subscribe.
 func (s *Stream) Subscriptions() []Subscription {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.book.list()
@@ -225,6 +237,9 @@ func (b *book) list() []Subscription {
 //
 // Handlers get the values of ctx, not its cancellation.
 func (s *Stream) Run(ctx context.Context) error {
+	if s == nil || s.sink == nil {
+		return errNoStream
+	}
 	ctx = orBackground(ctx)
 	r, err := s.begin(ctx)
 	if err != nil {
@@ -264,8 +279,21 @@ func (s *Stream) endAsking(r *streamRun) {
 func (s *Stream) leave(r *streamRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// What a lane that never ran empty had no room for is told with the next gap.
+	s.loseSince(r.strangersDroppedAt)
 	for _, e := range s.book.entries {
-		e.lane = nil
+		s.loseSince(e.droppedAt)
+		e.lane, e.droppedAt = nil, time.Time{}
 	}
 	s.run = nil
 }
+
+// loseSince puts the beginning of the gap that is not told yet back. mu is held.
+func (s *Stream) loseSince(at time.Time) {
+	if !at.IsZero() && (s.lost.IsZero() || at.Before(s.lost)) {
+		s.lost = at
+	}
+}
+
+// Format prints no fields under any verb: an endpoint may hold a secret.
+func (s *Stream) Format(f fmt.State, _ rune) { writeSafe(f, "blockio.Stream") }

@@ -36,33 +36,42 @@ func (r *streamRun) newQueue() *queue.Set[parcel] {
 // before may still have a handler inside, or events to hand over: then the new
 // events wait for it. Stream.mu is held.
 func (r *streamRun) openLane(e *entry) {
-	if old := r.retired[e.topic]; old != nil && old.Revive() {
-		e.lane = old
-	} else {
+	e.lane = nil
+	if old := r.retired[e.topic]; old != nil {
+		delete(r.retired, e.topic)
+		if old.lane.Revive() {
+			e.lane = old.lane
+		}
+		r.tellOverflow(old) // to open it again has ended that
+	}
+	if e.lane == nil {
 		e.lane = r.queue.NewLane()
 	}
-	delete(r.retired, e.topic)
 }
 
 // closeLane drops what waits for an entry, unless it was the service that ended
-// it: then what it had sent is still handed over. Stream.mu is held.
+// it: then what it had sent is still handed over, and what its lane had no room
+// for is told. Stream.mu is held.
 func (r *streamRun) closeLane(e *entry) {
 	if e.lane == nil {
 		return
 	}
 	if e.refusal == nil {
 		r.s.n.dropped.Add(uint64(e.lane.Remove()))
+		e.droppedAt = time.Time{} // nobody asks for it any more
 	}
-	for topic, lane := range r.retired {
-		if lane.Idle() {
+	for topic, old := range r.retired {
+		if old.isDone() {
 			delete(r.retired, topic)
 		}
 	}
-	if !e.lane.Idle() {
-		r.retired[e.topic] = e.lane
+	if !e.isDone() {
+		r.retired[e.topic] = e
 	}
-	e.lane = nil
 }
+
+// isDone: the lane has nothing to hand over and nothing to tell.
+func (e *entry) isDone() bool { return e.droppedAt.IsZero() && e.lane.Idle() }
 
 // push puts an event into its lane. It never waits. Stream.mu is held.
 func (r *streamRun) push(p parcel) {
@@ -93,19 +102,30 @@ func (r *streamRun) dry(lane *queue.Lane[parcel]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lane.Reopen()
-	now := time.Now()
 	if lane == r.strangers {
 		// Any of the subscriptions may be meant by what the service spells in
 		// another way.
-		r.gap(Gap{From: r.strangersDroppedAt, To: now, Subscriptions: s.book.list(), Reason: GapOverflow})
+		r.gap(Gap{From: r.strangersDroppedAt, To: time.Now(), Subscriptions: s.book.list(), Reason: GapOverflow})
+		r.strangersDroppedAt = time.Time{}
 		return
 	}
-	for _, e := range s.book.entries {
-		if e.lane == lane {
-			r.gap(Gap{From: e.droppedAt, To: now, Subscriptions: []Subscription{e.sub}, Reason: GapOverflow})
-			return
+	for _, entries := range []map[Subscription]*entry{s.book.entries, r.retired} {
+		for _, e := range entries {
+			if e.lane == lane {
+				r.tellOverflow(e)
+			}
 		}
 	}
+}
+
+// tellOverflow tells what an entry's lane had no room for, once. Stream.mu is
+// held.
+func (r *streamRun) tellOverflow(e *entry) {
+	if e.droppedAt.IsZero() {
+		return
+	}
+	r.gap(Gap{From: e.droppedAt, To: time.Now(), Subscriptions: []Subscription{e.sub}, Reason: GapOverflow})
+	e.droppedAt = time.Time{}
 }
 
 // handle hands one event over, on a worker.

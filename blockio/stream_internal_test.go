@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,4 +116,31 @@ func TestPanicOfAFunctionShowsNoValue(t *testing.T) {
 	n.drain(context.Background())
 	require.Contains(t, text.String(), "panicked")
 	require.NotContains(t, text.String(), `SECRET`)
+}
+
+// What finds no room just when the line has run empty is told as well.
+func TestNothingIsLostBesideAnEmptyLine(t *testing.T) {
+	const rounds, posters, each = 200, 4, 30
+	for range rounds {
+		var gaps, refusals atomic.Int64
+		var n *notices
+		tell := func(g Gap) func(context.Context) {
+			return func(context.Context) { gaps.Add(int64(len(g.Subscriptions))) }
+		}
+		n = newNotices(context.Background(), slog.New(slog.DiscardHandler), 0, func(g Gap) { n.postGap(g, tell(g)) })
+		var all sync.WaitGroup
+		for p := range posters {
+			all.Go(func() {
+				for i := range each {
+					g := Gap{Subscriptions: []Subscription{{Network: "BTC", Address: fmt.Sprint(p, " ", i)}}}
+					n.postGap(g, tell(g))
+					n.postKept(func(context.Context) { refusals.Add(1) })
+				}
+			})
+		}
+		all.Wait()
+		n.drain(context.Background())
+		require.EqualValues(t, posters*each, gaps.Load())
+		require.EqualValues(t, posters*each, refusals.Load())
+	}
 }

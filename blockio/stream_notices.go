@@ -25,8 +25,9 @@ type notices struct {
 	backfills *queue.Lane[notice]
 	regap     func(Gap) // tells a gap that found no room
 
-	mu   sync.Mutex // guards lost; a leaf
+	mu   sync.Mutex // guards what follows; a leaf
 	lost *Gap       // gaps that found no room, as one
+	kept []notice   // refusals that found no room, at most one for each subscription
 }
 
 // notice is one call. It tells whether, and after which time, it wants to be
@@ -35,6 +36,7 @@ type notice func(ctx context.Context) (after time.Duration, again bool)
 
 // newNotices returns notices that hold so many bytes of events at most.
 func newNotices(ctx context.Context, log *slog.Logger, bytes int64, regap func(Gap)) *notices {
+	bytes = max(bytes, 4*noticeSize) // with less, dry would find no room for what it has to tell
 	n := &notices{ctx: ctx, log: log, regap: regap}
 	n.set = queue.New(queue.Config[notice]{
 		Workers: 2, PerLane: noticeBound, LaneBytes: bytes, Bytes: 2 * bytes,
@@ -60,7 +62,28 @@ func (n *notices) postEvent(size int, f func(ctx context.Context)) {
 func (n *notices) postGap(g Gap, f func(ctx context.Context)) {
 	if n.calls.Push(once(f), noticeSize) != queue.Accepted {
 		n.lose(g)
+		n.flush()
 	}
+}
+
+// postKept is post for a call that is never forgotten.
+func (n *notices) postKept(f func(ctx context.Context)) {
+	if call := once(f); n.calls.Push(call, noticeSize) != queue.Accepted {
+		n.keep(call)
+		n.flush()
+	}
+}
+
+// flush is for the moment in which dry has looked already when what found no
+// room was put aside: then there is room again. Otherwise dry comes later.
+func (n *notices) flush() {
+	n.post(func(context.Context) { n.tellAside() })
+}
+
+func (n *notices) keep(calls ...notice) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.kept = append(n.kept, calls...)
 }
 
 // postBackfill puts a backfill in line. One that finds no room is not made:
@@ -91,10 +114,22 @@ func (n *notices) dry(lane *queue.Lane[notice]) {
 	n.post(func(ctx context.Context) {
 		n.log.WarnContext(ctx, "a function of the stream was stuck: calls were dropped")
 	})
+	n.tellAside()
+}
+
+// tellAside puts in line what had found no room.
+func (n *notices) tellAside() {
 	n.mu.Lock()
-	lost := n.lost
-	n.lost = nil
+	lost, kept := n.lost, n.kept
+	n.lost, n.kept = nil, nil
 	n.mu.Unlock()
+	for i, call := range kept {
+		if n.calls.Push(call, noticeSize) != queue.Accepted {
+			n.keep(kept[i:]...) // until it is dry again
+			n.flush()
+			break
+		}
+	}
 	if lost != nil {
 		n.regap(*lost)
 	}
@@ -123,5 +158,7 @@ func (n *notices) end(ctx context.Context) (running, lost, cut int) {
 	cut = n.backfills.Len()
 	undelivered, retrying := n.set.Stop()
 	running, refused := n.set.Wait(ctx)
-	return running, max(0, undelivered+retrying-cut), cut + refused
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return running, max(0, undelivered+retrying+len(n.kept)-cut), cut + refused
 }

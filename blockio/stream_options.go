@@ -131,7 +131,8 @@ func WithBackoff(min, max time.Duration) StreamOption {
 
 // WithOnRefused sets a function that is called when the service refuses a
 // subscription that no Subscribe is waiting for. The stream has forgotten the
-// subscription. f runs like the function of WithOnGap.
+// subscription. Every refusal is reported, however long f takes. f runs like the
+// function of WithOnGap.
 func WithOnRefused(f func(ctx context.Context, err *SubscriptionError)) StreamOption {
 	return streamOption{"WithOnRefused", func(c *streamConfig) error {
 		c.onRefused = f

@@ -2,6 +2,7 @@ package blockio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -376,4 +377,48 @@ func TestBigMessages(t *testing.T) {
 	require.Len(t, get(t, l.gaps).Subscriptions, 2, "what is beyond the read limit ends the connection")
 	l.pay("3a", "after")
 	require.Equal(t, "after", txidOf(t, get(t, l.events)))
+}
+
+// A queue that has overflowed when Run ends has not run empty: the next Run
+// tells what was dropped with the time in which nobody listened.
+func TestOverflowAtTheEndIsToldByTheNextRun(t *testing.T) {
+	for name, address := range map[string]string{"a subscription's": "3a", "another spelling's": "M-form"} {
+		t.Run(name, func(t *testing.T) {
+			l := newListening(t, blockio.WithBounds(blockio.Bounds{Queue: 1, Drain: time.Millisecond}))
+			inside, stuck := make(chan string, 10), make(chan bool)
+			defer close(stuck)
+			l.sink.On(blockio.EventAddress, func(_ context.Context, ev *bitcart.Event) error {
+				inside <- txidOf(t, ev)
+				<-stuck
+				return nil
+			})
+			l.start()
+			l.subscribe(btc("3a"))
+			pay := func(txid string) {
+				frame, err := json.Marshal(map[string]any{"type": "address", "data": payment(address, txid)})
+				require.NoError(t, err)
+				l.svc.SendFrame(frame)
+			}
+			pay("tx1")
+			get(t, inside)
+			begun := time.Now()
+			pay("tx2")
+			pay("tx3")
+			require.Eventually(t, func() bool { return l.Stats().Dropped == 1 }, streamSoon, time.Millisecond)
+			dropped := time.Now()
+			l.svc.PingSockets()
+			require.Eventually(t, func() bool { return l.Stats().LastMessage.After(dropped) }, streamSoon, time.Millisecond)
+			var left *bitcart.DrainError
+			require.ErrorAs(t, l.stop(), &left)
+			require.Empty(t, l.gaps)
+
+			get(t, l.ended)
+			l.start()
+			gap := get(t, l.gaps)
+			require.WithinRange(t, gap.From, begun, dropped)
+			require.Equal(t, []blockio.Subscription{btc("3a")}, gap.Subscriptions)
+			require.NoError(t, l.stop())
+			require.Empty(t, l.gaps)
+		})
+	}
 }

@@ -34,7 +34,8 @@ type streamRun struct {
 	conn    *streamConn // nil while there is none
 	over    bool        // ended is closed
 	stopped bool        // nothing is handed over any more
-	retired map[Subscription]*queue.Lane[parcel]
+	// retired are entries that left the book and whose lanes are not done.
+	retired map[Subscription]*entry
 	// strangers is the lane of events whose subject nobody subscribed to in
 	// the spelling that the service uses.
 	strangers          *queue.Lane[parcel]
@@ -42,7 +43,7 @@ type streamRun struct {
 }
 
 func newStreamRun(s *Stream, ctx context.Context) *streamRun {
-	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*queue.Lane[parcel]{}}
+	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*entry{}}
 	r.work, r.cut = context.WithCancel(context.WithoutCancel(ctx))
 	r.queue = r.newQueue()
 	r.strangers = r.queue.NewLane()
@@ -51,7 +52,7 @@ func newStreamRun(s *Stream, ctx context.Context) *streamRun {
 }
 
 // log logs from the notices' goroutine: a logger is foreign code, for which
-// the reader must not wait.
+// neither the reader nor the next attempt to connect must wait.
 func (r *streamRun) log(level slog.Level, msg string, args ...any) {
 	r.notices.post(func(ctx context.Context) { r.s.cfg.log.Log(ctx, level, msg, args...) })
 }
@@ -61,7 +62,7 @@ func (r *streamRun) warn(msg string, args ...any) { r.log(slog.LevelWarn, msg, a
 // tellRefused tells of a refused subscription for which nobody waits.
 func (r *streamRun) tellRefused(refused *SubscriptionError) {
 	cfg := &r.s.cfg
-	r.notices.post(func(ctx context.Context) {
+	r.notices.postKept(func(ctx context.Context) {
 		cfg.log.Error("subscription refused", "subscription", refused.Subscription.String(), "message", refused.Message)
 		if cfg.onRefused != nil {
 			cfg.onRefused(ctx, refused)
@@ -71,7 +72,6 @@ func (r *streamRun) tellRefused(refused *SubscriptionError) {
 
 // connectUntil connects, and connects again, until ctx ends.
 func (r *streamRun) connectUntil(ctx context.Context) {
-	log := r.s.cfg.log
 	pauses := r.s.cfg.pauses.connects()
 	for connected := false; ; {
 		ws, err := r.dial(ctx)
@@ -90,7 +90,7 @@ func (r *streamRun) connectUntil(ctx context.Context) {
 			return
 		}
 		delay := pauses.NextBackOff()
-		log.Warn("not connected", "error", errorText(err), "retry_in", delay)
+		r.warn("not connected", "error", errorText(err), "retry_in", delay)
 		if !sleep(ctx, delay) {
 			return
 		}
@@ -143,7 +143,7 @@ func (r *streamRun) drain() error {
 	running, refused := r.queue.Wait(last)
 	r.notices.drain(last) // errors of handlers that were cancelled
 	calling, lost, cutOff := r.notices.end(last)
-	if lost > 0 {
+	if lost > 0 && calling == 0 { // what is inside may be the logger, which does not return
 		r.s.cfg.log.Warn("functions of the stream were not called before its end", "calls", lost)
 	}
 	left.Running = running + calling

@@ -33,6 +33,9 @@ type streamCounters struct {
 
 // Stats returns the state of the stream.
 func (s *Stream) Stats() StreamStats {
+	if s == nil {
+		return StreamStats{}
+	}
 	st := StreamStats{
 		Received: s.n.received.Load(), Backfilled: s.n.backfilled.Load(), Delivered: s.n.delivered.Load(),
 		Dropped: s.n.dropped.Load(), Garbage: s.n.garbage.Load(), HandlerErrors: s.n.handlerErrors.Load(),

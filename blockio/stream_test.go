@@ -3,6 +3,7 @@ package blockio_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -172,4 +173,25 @@ func TestSubscriptionErrorNamesItself(t *testing.T) {
 	require.Equal(t, "LTC new-blocks", blocks("LTC").String())
 	var refused *blockio.SubscriptionError
 	require.True(t, errors.As(errors.Join(err), &refused))
+}
+
+// TestZeroStream: what NewStream has not made does not run.
+func TestZeroStream(t *testing.T) {
+	for name, s := range map[string]*blockio.Stream{"zero": {}, "nil": nil} {
+		require.Error(t, s.Run(t.Context()), name)
+		require.Error(t, s.Subscribe(t.Context(), btc("a")), name)
+		s.Unsubscribe(btc("a"))
+		require.Empty(t, s.Subscriptions(), name)
+		require.Zero(t, s.Stats(), name)
+	}
+}
+
+// TestStreamPrintsNoSecrets: an endpoint can have a key in its query, and a
+// sink can be a wallet's coin.
+func TestStreamPrintsNoSecrets(t *testing.T) {
+	s, err := blockio.NewStream(&bitcart.Dispatcher{}, blockio.WithEndpoint("wss://ws.example/guard3d-path?token=qu3ry-token"))
+	require.NoError(t, err)
+	require.NoError(t, s.Subscribe(t.Context(), btc("a")))
+	requireNoSecret(t, "Stream", s)
+	require.Equal(t, "blockio.Stream", fmt.Sprint(s))
 }

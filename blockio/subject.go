@@ -12,8 +12,9 @@ import (
 )
 
 // SubjectOf returns the subject of an event of this package, see
-// [AddressEvent.Subject]: a key under which to store what was done for it. It
-// is "" for other events, and for an event whose data cannot be read.
+// [AddressEvent.Subject]: a key under which to store what was done at that
+// number of confirmations. It is "" for other events, and for an event whose
+// data cannot be read.
 func SubjectOf(ev *bitcart.Event) string {
 	if ev == nil {
 		return ""

@@ -97,7 +97,7 @@ type entry struct {
 	owed     bool // the gap of the present connection waits for its answer
 
 	lane      *queue.Lane[parcel] // of the present Run; nil without one
-	droppedAt time.Time           // when the lane overflowed
+	droppedAt time.Time           // when the lane overflowed; zero = it has not, or that was told
 }
 
 // settle lets those go on who wait for the answer.

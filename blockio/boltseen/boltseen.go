@@ -78,10 +78,24 @@ func Open(path string, c Config) (*Seen, error) {
 	return &Seen{db}, nil
 }
 
+var errNotOpen = errors.New("boltseen: no file: open one by Open")
+
+// file returns the database, an error for a Seen that Open has not made.
+func (s *Seen) file() (*bbolt.DB, error) {
+	if s == nil || s.db == nil {
+		return nil, errNotOpen
+	}
+	return s.db, nil
+}
+
 // Close closes the file after running calls have ended. Later calls fail, so
 // that their deliveries are not answered 200.
 func (s *Seen) Close() error {
-	if err := s.db.Close(); err != nil {
+	db, err := s.file()
+	if err != nil {
+		return nil // there is nothing to close
+	}
+	if err := db.Close(); err != nil {
 		return fmt.Errorf("boltseen: %w", err)
 	}
 	return nil
@@ -118,7 +132,11 @@ func (s *Seen) Claim(ctx context.Context, key string, lease time.Duration) (bloc
 
 // look reads what is known of a key: no State when it is free.
 func (s *Seen) look(key string) (claim blockio.Claim, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	db, err := s.file()
+	if err != nil {
+		return blockio.Claim{}, err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
 		claim, err = tableOf(tx).look(key, time.Now())
 		return err
 	})
@@ -167,7 +185,11 @@ func (s *Seen) update(ctx context.Context, change func(table) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	db, err := s.file()
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
 		return change(tableOf(tx))
 	})
 	if err != nil && !errors.Is(err, blockio.ErrClaimLost) {

@@ -200,3 +200,15 @@ func TestSyncedFile(t *testing.T) {
 	require.NoError(t, s.Commit(t.Context(), "a", token, keep))
 	claim(t, s, "a", blockio.Done)
 }
+
+// TestZeroSeen: what Open has not made fails, so that nothing is answered 200.
+func TestZeroSeen(t *testing.T) {
+	for name, s := range map[string]*boltseen.Seen{"zero": {}, "nil": nil} {
+		_, err := s.Claim(t.Context(), "a", lease)
+		require.ErrorContains(t, err, "boltseen: ", name)
+		require.ErrorContains(t, s.Renew(t.Context(), "a", "token", lease), "boltseen: ", name)
+		require.ErrorContains(t, s.Commit(t.Context(), "a", "token", keep), "boltseen: ", name)
+		require.ErrorContains(t, s.Release(t.Context(), "a", "token"), "boltseen: ", name)
+		require.NoError(t, s.Close(), name)
+	}
+}

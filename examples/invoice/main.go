@@ -204,15 +204,12 @@ func await(
 	ctx context.Context, out io.Writer, coin *bitcart.Coin, request *bitcart.Request,
 	changed <-chan struct{}, ended chan error,
 ) (*bitcart.Request, error) {
-	late := make(<-chan time.Time)
-	if !request.ExpiresAt.IsZero() {
-		late = time.After(time.Until(request.ExpiresAt) + time.Second)
-	}
 	told := request.StatusStr
+	look := untilLate(request)
 	for {
 		select {
 		case <-changed:
-		case <-late:
+		case <-look:
 		case err := <-ended:
 			ended <- err
 			return nil, errors.Join(errors.New("the stream has ended"), err)
@@ -220,6 +217,10 @@ func await(
 			return nil, ctx.Err()
 		}
 		now, err := coin.GetRequest(ctx, request.Key)
+		if errors.Is(err, bitcart.ErrConnectionFailed) && ctx.Err() == nil {
+			look = time.After(time.Second) // the daemon is restarted, say; it may be paid all the same
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +231,17 @@ func await(
 			told = now.StatusStr
 			fmt.Fprintln(out, now.Status, "received", now.SentAmount.Decimal)
 		}
+		look = untilLate(request)
 	}
+}
+
+// untilLate ticks when the request's time is over, or a second from now where
+// the daemon's clock says so later; never for one without an end.
+func untilLate(r *bitcart.Request) <-chan time.Time {
+	if r.ExpiresAt.IsZero() {
+		return nil
+	}
+	return time.After(max(0, time.Until(r.ExpiresAt)) + time.Second)
 }
 
 func outcome(out io.Writer, r *bitcart.Request) error {

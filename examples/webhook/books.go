@@ -20,12 +20,12 @@ var errBusy = errors.New("books are busy")
 type books struct {
 	log      *slog.Logger
 	mu       sync.Mutex
-	credited map[[2]string]bool
+	credited map[[3]string]bool // network, transaction, address
 	tries    int
 }
 
 func newBooks(log *slog.Logger) *books {
-	return &books{log: log, credited: map[[2]string]bool{}}
+	return &books{log: log, credited: map[[3]string]bool{}}
 }
 
 // payment is the handler. Its error makes the service deliver again.
@@ -33,15 +33,15 @@ func (b *books) payment(ctx context.Context, _ *bitcart.Event, p blockio.Address
 	d, _ := blockio.DeliveryFrom(ctx)
 	b.log.Info("payment", "network", p.Network, "txid", p.TxID, "change", p.BalanceChange,
 		"confirmations", p.Confirmations, "attempt", d.Attempt, "proof", d.Proof)
-	if !p.Final() {
-		return nil
+	if !p.Final() || !p.BalanceChange.IsPositive() {
+		return nil // more confirmations are told of later; or the address has paid
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tries++; b.tries == 1 {
 		return errBusy // the first try fails, to show the second
 	}
-	b.credited[[2]string{p.TxID, p.Address}] = true
+	b.credited[[3]string{p.Network, p.TxID, p.Address}] = true
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/shopspring/decimal"
 )
 
 func TestDemo(t *testing.T) {
@@ -38,5 +40,19 @@ func TestPrefixes(t *testing.T) {
 	}
 	if prefixes(&got)("10.0.0.0/8,here") == nil {
 		t.Error("no error for junk")
+	}
+}
+
+// The service tells of each change of a balance: what the address pays is no
+// payment to the shop.
+func TestSpendingIsNotCredited(t *testing.T) {
+	shop := newBooks(slog.New(slog.DiscardHandler))
+	for i, change := range []string{"0.01000000", "-0.01000000", "0.00000000", "0.01000000"} {
+		p := payment(3)
+		p.TxID, p.BalanceChange = string(rune('a'+i)), decimal.RequireFromString(change)
+		_ = shop.payment(t.Context(), nil, p) // the first one fails, to show the second
+	}
+	if n := shop.count(); n != 1 {
+		t.Errorf("%d payments were credited, not 1", n)
 	}
 }
