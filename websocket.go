@@ -234,6 +234,9 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 	e := &ConnectError{Currency: d.cur.Symbol, URL: d.name(), Err: err}
 	var refused *wsconn.HandshakeError
 	if !errors.As(err, &refused) {
+		// net/http quotes an answer that it cannot read, and who has answered has
+		// got the credentials.
+		e.safe = d.secrets(nil).clean(inner(err))
 		return e
 	}
 	e.StatusCode = refused.StatusCode
