@@ -50,20 +50,24 @@ func (l *link) accept(data []byte, now time.Time) {
 	}
 	w, key := l.chain, ""
 	if len(frame.Wallet) > 0 {
-		if w = l.lookupBytes(frame.Wallet); w == nil {
-			l.acceptForeign(string(frame.Wallet), frame.Updates, now)
-			return
+		if w = l.lookupBytes(frame.Wallet); w != nil {
+			key = w.coin.key
 		}
-		key = w.coin.key
 	}
-	for i := range frame.Updates {
-		u := &frame.Updates[i]
-		if !l.isUpdate(u) {
+	for more := true; more; more = l.inbox.cutter.More(&frame) {
+		if w == nil {
+			l.acceptForeign(string(frame.Wallet), frame.Updates, now)
 			continue
 		}
-		l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
-		if len(l.inbox.list) >= l.inbox.size {
-			l.flush()
+		for i := range frame.Updates {
+			u := &frame.Updates[i]
+			if !l.isUpdate(u) {
+				continue
+			}
+			l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
+			if len(l.inbox.list) >= l.inbox.size {
+				l.flush()
+			}
 		}
 	}
 }

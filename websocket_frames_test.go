@@ -199,3 +199,26 @@ func TestStreamLogsNoSecrets(t *testing.T) {
 		require.False(t, strings.Contains(text, secret), "the log shows the %s", name)
 	}
 }
+
+// A message of very many updates is cut piece by piece.
+func TestFrameOfThousandsOfUpdates(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	d := newDaemon(t, "BTC")
+	coin := newWalletCoin(t, d, bitcart.WithStream(bitcart.StreamConfig{QueuePerWallet: 2 * n}))
+	in := inboxOf(t, coin, "e")
+	stream := listen(t, coin)
+	armed(t, coin)
+	var frame bytes.Buffer
+	frame.WriteString(`{"updates": [`)
+	for i := range n {
+		fmt.Fprintf(&frame, `{"event": "e", "n": %d}, 7, `, i)
+	}
+	fmt.Fprintf(&frame, `{}], "wallet": %q, "currency": "BTC"}`, coin.WalletKey())
+	d.SendFrame(frame.Bytes())
+	require.Equal(t, upTo(n), in.numbers(n))
+	require.NoError(t, stream.stop())
+	stats := coin.Stats()
+	require.EqualValues(t, n, stats.Received)
+	require.EqualValues(t, n+1, stats.Garbage)
+}
