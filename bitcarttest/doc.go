@@ -15,6 +15,7 @@
 // Mine adds blocks, Send makes a transaction, Pay pays a request: partly, exactly or more. Emit
 // sends any update, SendFrame any text. Handle adds or replaces a method. When Mine, Send, Pay and
 // Emit return, their frames have been written, so that a test needs no pause.
+// Reorg takes blocks back, DropTransaction a transaction that waits for a block.
 // WaitSockets, WaitRegistered and WaitCalls wait for the code under test; Calls shows what it
 // called. The clock (WithClock), the height (WithHeight), tokens (WithToken), the queue of
 // get_updates (WithPollingCap), a path prefix and TLS can be set.
@@ -63,7 +64,7 @@
 // list_requests with a flag fails. The read of a lightning invoice by get_request fails until it is
 // paid. XRG fails to read a request that has transactions, and sends no new_payment. The fee rate of
 // Electrum's payto must be a number, amounts must be text. BCH has no code of its own for too little
-// money, account daemons none for an unknown request.
+// money, account daemons none for an unknown request. rescan_blocks of XMR counts a transaction again.
 //
 // A websocket filter is compared with the key text: an object is accepted and matches nothing,
 // empty ones are ignored, the last one wins, JSON that is no object ends the connection. Frames are
@@ -72,13 +73,15 @@
 // get_updates empties the queue. new_block is one frame per websocket and one item in each queue. A
 // client that does not read holds everybody up, here until WithWriteTimeout cuts it. When an account
 // daemon loads a wallet again that it knows, the transactions of its blocks come again, for all
-// wallets, after the answer (WithoutReplay stops that).
+// wallets, after the answer (WithoutReplay stops that). Such a daemon catches up with 300 blocks (MATIC 450, XMR 100)
+// when it starts, and skips newer ones for good.
 //
 // # Faults
 //
 // Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
-// RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, SkipAppend,
-// SwapAppends, RewriteQueued, BlackHole, DropPongs, StallClient (a client that stops reading).
+// RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, LoseUpdates,
+// SkipBlocks, SkipAppend, SwapAppends, RewriteQueued, BlackHole, DropPongs, StallClient (a client
+// that stops reading).
 // SendFrame sends odd frames.
 // Exception is an error for FailMethod that gets its code from the daemon's own catalogue.
 //
@@ -86,7 +89,9 @@
 //
 // Nothing is signed or validated: checksums are not looked at, addresses of keys that are no
 // address are made from a hash, raw transactions are random bytes that only this daemon can read,
-// lightning knows no routes and no fees, and there are no reorganisations. Bounds: 10 000 logged
+// lightning knows no routes and no fees, XMR does not count again what a wallet that is loaded again
+// shows. The node is never away, and catching up sends no events: Handle("getinfo", ...), GateMethod
+// and Emit do that. Bounds: 10 000 logged
 // calls, 100 000 transactions, 50 000 requests per wallet; the oldest go first. At 1 000 transactions
 // that wait for broadcast all of those are forgotten.
 package bitcarttest
