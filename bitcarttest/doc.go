@@ -73,16 +73,15 @@
 // get_updates empties the queue. new_block is one frame per websocket and one item in each queue. A
 // client that does not read holds everybody up, here until WithWriteTimeout cuts it. When an account
 // daemon loads a wallet again that it knows, the transactions of its blocks come again, for all
-// wallets, after the answer (WithoutReplay stops that). Such a daemon catches up with 300 blocks (MATIC 450, XMR 100)
-// when it starts, and skips newer ones for good.
+// wallets, after the answer (WithoutReplay stops that). Such a daemon catches up with 300 blocks
+// (MATIC 450, XMR 100) when it starts, and skips newer ones for good.
 //
 // # Faults
 //
 // Faults gives the switches: CutSockets (RST, FIN or a close frame), Restart, Stop and Start,
 // RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer, DelayMethod, GateMethod, LoseUpdates,
 // SkipBlocks, SkipAppend, SwapAppends, RewriteQueued, BlackHole, DropPongs, StallClient (a client
-// that stops reading).
-// SendFrame sends odd frames.
+// that stops reading). SendFrame sends odd frames.
 // Exception is an error for FailMethod that gets its code from the daemon's own catalogue.
 //
 // # Limits
@@ -91,7 +90,6 @@
 // address are made from a hash, raw transactions are random bytes that only this daemon can read,
 // lightning knows no routes and no fees, XMR does not count again what a wallet that is loaded again
 // shows. The node is never away, and catching up sends no events: Handle("getinfo", ...), GateMethod
-// and Emit do that. Bounds: 10 000 logged
-// calls, 100 000 transactions, 50 000 requests per wallet; the oldest go first. At 1 000 transactions
-// that wait for broadcast all of those are forgotten.
+// and Emit do that. Bounds: 10 000 logged calls, 100 000 transactions, 50 000 requests per wallet; the
+// oldest go first. At 1 000 transactions that wait for broadcast all of those are forgotten.
 package bitcarttest
