@@ -79,7 +79,7 @@ func (c *Client) read(resp *http.Response, buf *bytes.Buffer) error {
 func (c *Client) judge(rep reply, cause error) error {
 	var answer *Error
 	switch {
-	case errors.As(cause, &answer) && rep.status >= 500 && !namesCall(rep.body):
+	case errors.As(cause, &answer) && rep.status >= 300 && !rep.isRefusal() && !namesCall(rep.body):
 		// The daemon's own errors come with 200. A gateway's come with the id
 		// null, and it knows nothing of what the daemon did.
 		cause = badAnswer("an error without id")
