@@ -247,6 +247,7 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 		} `json:"error"`
 	}
 	switch {
+	case e.StatusCode >= 500: // of a gateway, whose codes mean something else: -32600 is a bad request
 	case json.Unmarshal(refused.Body, &body) == nil && body.Error != nil:
 		e.Err = d.rpcError(ctx, "GET /ws", &jsonrpc.Error{Code: body.Error.Code, Message: body.Error.Message}, nil)
 	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
