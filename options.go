@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -157,13 +157,20 @@ func parseBase(base string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return nil, errors.New("a base URL has no query and no fragment")
 	}
-	u.Host = strings.ToLower(u.Host)
+	name, zone, zoned := strings.Cut(u.Host, "%")
+	if u.Host = strings.ToLower(name); zoned {
+		u.Host += "%" + zone // the name of a network interface
+	}
+	return u, checkPort(u)
+}
+
+func checkPort(u *url.URL) error {
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return nil, errors.New("port is out of range")
+			return errors.New("port is out of range")
 		}
 	}
-	return u, nil
+	return nil
 }
 
 // WithBasicAuth sets the daemon's user and password. Default: electrum and
@@ -221,7 +228,7 @@ func WithProxy(proxy string) Option {
 		switch u.Scheme {
 		case "http", "https", "socks5", "socks5h":
 			s.proxy = u
-			return nil
+			return checkPort(u)
 		}
 		return errors.New("scheme is none of http, https, socks5, socks5h")
 	}}
@@ -376,8 +383,8 @@ func envURL(host, port string, defaultPort int) (*url.URL, error) {
 		port = strconv.Itoa(defaultPort)
 	}
 	if !strings.Contains(host, "://") {
-		if net.ParseIP(host) != nil && strings.Contains(host, ":") {
-			host = "[" + host + "]" // IPv6
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+			host = "[" + strings.Replace(host, "%", "%25", 1) + "]"
 		}
 		host = "http://" + host
 	}

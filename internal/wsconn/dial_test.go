@@ -1,6 +1,7 @@
 package wsconn_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -482,4 +483,62 @@ func TestManyCyclesLeaveNoSocket(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.Zero(t, open.Load())
+}
+
+// The host goes to the dialler as net/http gives it: a name of other letters as
+// its ASCII form.
+func TestHostIsDialledAsForHTTP(t *testing.T) {
+	for _, base := range []string{
+		"http://example.com", "http://EXAMPLE.com:81", "http://h.", "http://1.2.3.4", "http://[::1]:5000", "http://[fe80::1%25Eth0]:81",
+		"http://b\u00fccher.example", "http://B\u00dcCHER.example:81", "https://b\u00fccher.example", "http://\u4f8b\u3048.jp",
+	} {
+		for _, proxy := range []string{"", "http://pr\u00f6xy.example:3128", "https://[::1]:3129", "socks5://pr\u00f6xy.example"} {
+			var asked []string
+			stop := errors.New("far enough")
+			transport := &http.Transport{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+				asked = append(asked, addr)
+				return nil, stop
+			}}
+			if proxy != "" {
+				u, err := url.Parse(proxy)
+				require.NoError(t, err)
+				transport.Proxy = http.ProxyURL(u)
+			}
+			_, err := (&http.Client{Transport: transport}).Get(base)
+			require.ErrorIs(t, err, stop, base)
+			_, err = wsconn.Dial(t.Context(), wsconn.Config{URL: base, Transport: transport})
+			require.ErrorIs(t, err, stop, base)
+			require.Len(t, asked, 2)
+			require.Equal(t, asked[0], asked[1], "%s by %s", base, proxy)
+		}
+	}
+}
+
+// A certificate and a proxy's CONNECT name the host in ASCII, too.
+func TestHostOfOtherLettersBehindAProxy(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	transport := &http.Transport{
+		Proxy:       http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy:1"}),
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil },
+	}
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: "wss://b\u00fccher.example", Transport: transport})
+		dialled <- err
+	}()
+	req, err := http.ReadRequest(bufio.NewReader(theirs))
+	require.NoError(t, err)
+	require.Equal(t, "xn--bcher-kva.example:443", req.Host)
+	_, err = io.WriteString(theirs, "HTTP/1.1 200 OK\r\n\r\n")
+	require.NoError(t, err)
+	var hello string
+	server := tls.Server(theirs, &tls.Config{GetConfigForClient: func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+		hello = info.ServerName
+		return nil, errors.New("far enough")
+	}})
+	require.Error(t, server.HandshakeContext(t.Context()))
+	require.Equal(t, "xn--bcher-kva.example", hello)
+	require.NoError(t, theirs.Close())
+	require.Error(t, <-dialled)
 }

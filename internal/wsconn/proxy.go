@@ -50,8 +50,11 @@ func (d *dialer) proxy(ctx context.Context) (*url.URL, error) {
 
 // dialThrough returns a connection to the target that leads through the proxy.
 func (d *dialer) dialThrough(ctx context.Context, proxy *url.URL) (net.Conn, error) {
-	addr := hostPort(proxy, proxyPorts[proxy.Scheme])
-	nc, err := d.dialHop(ctx, addr, proxy.Hostname(), proxy.Scheme == "https")
+	host, addr, err := hostPort(proxy, proxyPorts[proxy.Scheme])
+	if err != nil {
+		return nil, errors.New("the proxy URL's host is malformed")
+	}
+	nc, err := d.dialHop(ctx, addr, host, proxy.Scheme == "https")
 	if err != nil {
 		return nil, fmt.Errorf("proxy %s: %w", addr, err)
 	}
