@@ -160,7 +160,7 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *inbound, error) {
 		return nil, nil, err
 	}
 	d.step = "upgrade"
-	in := &inbound{Conn: nc, left: maxHandshakeBytes, limit: true}
+	in := newInbound(nc)
 	var ws *websocket.Conn
 	err = guard(ctx, nc, func() error {
 		ws, err = d.upgrade(ctx, in)

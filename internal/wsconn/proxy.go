@@ -107,6 +107,9 @@ func (d *dialer) connectHeader(ctx context.Context, proxy *url.URL) (http.Header
 func readConnectAnswer(r io.Reader, req *http.Request) error {
 	buffered := bufio.NewReader(io.LimitReader(r, maxConnectAnswer))
 	answer, err := http.ReadResponse(buffered, req)
+	for err == nil && answer.StatusCode/100 == 1 && answer.StatusCode != http.StatusSwitchingProtocols {
+		answer, err = http.ReadResponse(buffered, req) // the last one tells
+	}
 	if err != nil {
 		return fmt.Errorf("CONNECT: %w", err)
 	}
