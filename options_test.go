@@ -278,6 +278,7 @@ func TestBasicAuthOnTheWire(t *testing.T) {
 		{"plain", "u", "p", "u", "p"},
 		{"empty user", "", "p", "", "p"},
 		{"empty password", "u", "", "u", ""},
+		{"both empty, as the websocket sends them", "", "", "", ""},
 		{"spaces", "a b", " ", "a b", " "},
 		{"Latin-1, which is what the daemon reads", "jörg", "pässwörd", "j\xf6rg", "p\xe4ssw\xf6rd"},
 	}
