@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 const maxConnectAnswer = 64 << 10
@@ -111,7 +112,7 @@ func readConnectAnswer(r io.Reader, req *http.Request) error {
 		answer, err = http.ReadResponse(buffered, req) // the last one tells
 	}
 	if err != nil {
-		return fmt.Errorf("CONNECT: %w", err)
+		return fmt.Errorf("CONNECT: %w", unquoted(err))
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("CONNECT: proxy answered HTTP %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
@@ -120,4 +121,14 @@ func readConnectAnswer(r io.Reader, req *http.Request) error {
 		return errors.New("CONNECT: proxy sent bytes that nobody asked for")
 	}
 	return nil
+}
+
+// unquoted leaves out what net/http quotes of an answer that it cannot read: the
+// proxy may have sent its credentials back.
+func unquoted(err error) error {
+	text, _, quotes := strings.Cut(err.Error(), "\"")
+	if !quotes {
+		return err
+	}
+	return &hiddenError{text: strings.TrimRight(text, " :"), cause: err}
 }
