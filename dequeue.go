@@ -294,7 +294,7 @@ func (r *recovery) events(p *pass, w *watch, missed []replay.Missed, updates []w
 	for _, m := range missed {
 		u := &updates[m.Index]
 		if u.Event == "" {
-			r.l.garbage("update without an event name")
+			r.l.garbage(unnamed)
 			continue
 		}
 		key, repeat := w.coin.key, m.Repeat

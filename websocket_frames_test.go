@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -221,4 +222,20 @@ func TestFrameOfThousandsOfUpdates(t *testing.T) {
 	stats := coin.Stats()
 	require.EqualValues(t, n, stats.Received)
 	require.EqualValues(t, n+1, stats.Garbage)
+}
+
+// A message of garbage costs little: beyond a number its items are not logged one by one.
+func TestFrameOfGarbageIsNotLoggedWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const n = 300_000
+	d := newDaemon(t, "BTC")
+	var logged atomic.Int64
+	coin := newWalletCoin(t, d, bitcart.WithLogger(slog.New(countLog{"message skipped", &logged})))
+	stream := listen(t, coin)
+	armed(t, coin)
+	d.SendFrame([]byte(frame(coin.WalletKey(), "BTC", "["+strings.Repeat("7,", n-1)+"{}]")))
+	eventually(t, func() bool { return coin.Stats().Garbage == n })
+	require.NoError(t, stream.stop())
+	require.Positive(t, logged.Load())
+	require.LessOrEqual(t, logged.Load(), int64(1<<16+1))
 }
