@@ -759,6 +759,11 @@ func FuzzCutAgainstEncodingJSON(f *testing.F) {
 			// Most texts are no frame: as an item of one they are seen whole.
 			err = compareFrame(&c, []byte(`{"updates":[`+in(levels, string(data))+`],"wallet":"w"}`))
 		}
+		if err == nil {
+			// Behind more updates than are cut at once, and among them.
+			many := strings.Repeat(`{"event":"e"},`, 511)
+			err = compareFrame(&c, []byte(`{"updates":[`+many+string(data)+`,`+many+string(data)+`]}`))
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", excerpt(data), err)
 		}
