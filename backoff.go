@@ -28,9 +28,8 @@ func newBackoff(c StreamConfig) *backoff.ExponentialBackOff {
 func retryPause(c StreamConfig, n int) time.Duration {
 	pause := c.BackoffMin
 	for ; n > 1 && pause < c.BackoffMax; n-- {
-		pause *= 2
+		pause += min(pause, c.BackoffMax-pause) // a cap that stands for none would be doubled past what a Duration holds
 	}
-	pause = min(pause, c.BackoffMax)
 	return pause/2 + rand.N(pause/2+1)
 }
 

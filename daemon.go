@@ -70,7 +70,7 @@ func newDaemon(cur *currency, s settings) (*daemon, error) {
 		client = &http.Client{Transport: d.transport}
 	}
 	// The slash matters behind a proxy, where /prefix often is not /prefix/.
-	d.rpc = jsonrpc.New(jsonrpc.Config{URL: d.url.JoinPath("/"), User: d.user, Password: d.pass, HTTP: client})
+	d.rpc = jsonrpc.New(jsonrpc.Config{URL: d.url.JoinPath("/"), User: d.user, Password: d.pass, EmptyLogin: true, HTTP: client})
 	return d, nil
 }
 

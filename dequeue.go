@@ -120,9 +120,13 @@ func (l *link) getUpdates(c *Coin) ([]wire.Update, error) {
 		}
 		return nil, err
 	}
-	updates, err := wire.CutList(answer)
+	updates, skipped, err := wire.CutList(answer)
 	if err != nil {
 		return nil, &CallError{Method: method, MaybeSent: true, Err: &decodeError{errors.New("no list")}}
+	}
+	if skipped > 0 {
+		l.d.n.addN(garbage, skipped)
+		l.warn("updates without an event name skipped", "wallet", walletName(c.key), "count", skipped)
 	}
 	return updates, nil
 }
@@ -292,7 +296,7 @@ func (r *recovery) events(
 	for _, m := range missed {
 		u := &updates[m.Index]
 		if u.Event == "" {
-			r.l.garbage("update without an event name")
+			r.l.garbage(unnamed)
 			continue
 		}
 		key, repeat := w.coin.key, m.Repeat

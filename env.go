@@ -3,7 +3,7 @@ package bitcart
 import (
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -94,8 +94,8 @@ func envURL(host, port string, defaultPort int) (*url.URL, error) {
 		port = strconv.Itoa(defaultPort)
 	}
 	if !strings.Contains(host, "://") {
-		if net.ParseIP(host) != nil && strings.Contains(host, ":") {
-			host = "[" + host + "]" // IPv6
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+			host = "[" + strings.Replace(host, "%", "%25", 1) + "]"
 		}
 		host = "http://" + host
 	}

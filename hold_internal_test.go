@@ -24,7 +24,7 @@ func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
 	defer p.end()
 	r.setPass(p)
 	r.begin(p, []*watch{w})
-	answer, err := wire.CutList([]byte(`[{"event": "own", "n": 1}]`))
+	answer, _, err := wire.CutList([]byte(`[{"event": "own", "n": 1}]`))
 	require.NoError(t, err)
 	l.hist.Lock()
 	w.sure, w.read = true, true // the daemon has watched it before this connection

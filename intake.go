@@ -50,22 +50,58 @@ func (l *link) accept(data []byte, now time.Time) {
 	}
 	w, key := l.chain, ""
 	if len(frame.Wallet) > 0 {
-		if w = l.lookupBytes(frame.Wallet); w == nil {
-			l.acceptForeign(string(frame.Wallet), frame.Updates, now)
-			return
+		if w = l.lookupBytes(frame.Wallet); w != nil {
+			key = w.coin.key
 		}
-		key = w.coin.key
 	}
-	for i := range frame.Updates {
-		u := &frame.Updates[i]
-		if !l.isUpdate(u) {
+	bad := 0
+	for more := true; more; more = l.inbox.cutter.More(&frame) {
+		if w == nil && !l.takesForeign() {
+			l.d.n.addN(foreign, len(frame.Updates))
 			continue
 		}
-		l.inbox.add(w, l.event(u, w.coin, key, SourceWebsocket, now), now)
-		if len(l.inbox.list) >= l.inbox.size {
-			l.flush()
+		updates := l.named(frame.Updates, &bad)
+		if w == nil {
+			l.acceptForeign(string(frame.Wallet), updates, now)
+			continue
+		}
+		for i := range updates {
+			l.inbox.add(w, l.event(&updates[i], w.coin, key, SourceWebsocket, now), now)
+			if len(l.inbox.list) >= l.inbox.size {
+				l.flush()
+			}
 		}
 	}
+	if bad > mostWarned {
+		l.warn("message skipped", "reason", unnamed, "count", bad-mostWarned)
+	}
+}
+
+// mostWarned is how many bad updates of a message are logged one by one: more
+// records than that do not wait for the logger anyway.
+const mostWarned = 1 << 16
+
+const unnamed = "update without an event name"
+
+// named leaves out what is no update, and counts it. bad is how many the message
+// had so far.
+func (l *link) named(updates []wire.Update, bad *int) []wire.Update {
+	n := 0
+	for i := range updates {
+		if updates[i].Event == "" {
+			if *bad++; *bad > mostWarned {
+				l.d.n.add(garbage)
+			} else {
+				l.garbage(unnamed)
+			}
+			continue
+		}
+		if n < i {
+			updates[n] = updates[i]
+		}
+		n++
+	}
+	return updates[:n]
 }
 
 func (in *inbox) add(w *watch, ev *Event, now time.Time) {
@@ -135,7 +171,7 @@ func (l *link) push(w *watch, key string, u *wire.Update, src Source, now time.T
 // isUpdate tells of what is none.
 func (l *link) isUpdate(u *wire.Update) bool {
 	if u.Event == "" {
-		l.garbage("update without an event name")
+		l.garbage(unnamed)
 		return false
 	}
 	return true
@@ -169,13 +205,6 @@ func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
 // pushForeign takes an update of a wallet that nobody added. Nothing is kept
 // for it: not even what would tell a repeat.
 func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
-	if !l.d.allWallets || l.single { // before the daemon has read the filter it sends everybody's
-		l.d.n.add(foreign)
-		return
-	}
-	if !l.isUpdate(u) {
-		return
-	}
 	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
 	p := parcel{ev: l.event(u, coin, key, SourceWebsocket, now)}
 	l.mu.Lock() // whoever adds the wallet takes its lane over
@@ -192,6 +221,9 @@ func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	l.countReceived(1, now)
 	l.pushed(coin, out)
 }
+
+// takesForeign: before the daemon has read the filter it sends everybody's updates.
+func (l *link) takesForeign() bool { return l.d.allWallets && !l.single }
 
 // foreignWallet is the wallet that a key names: a contract stands behind the
 // last "_", which no xpub, address or seed holds.

@@ -154,13 +154,20 @@ func parseBase(base string) (*url.URL, error) {
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return nil, errors.New("a base URL has no query and no fragment")
 	}
-	u.Host = strings.ToLower(u.Host)
+	name, zone, zoned := strings.Cut(u.Host, "%")
+	if u.Host = strings.ToLower(name); zoned {
+		u.Host += "%" + zone // the name of a network interface
+	}
+	return u, checkPort(u)
+}
+
+func checkPort(u *url.URL) error {
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return nil, errors.New("port is out of range")
+			return errors.New("port is out of range")
 		}
 	}
-	return u, nil
+	return nil
 }
 
 // WithBasicAuth sets the daemon's user and password. Default: electrum and electrumz. The daemon
@@ -219,7 +226,7 @@ func WithProxy(proxy string) Option {
 		switch u.Scheme {
 		case "http", "https", "socks5", "socks5h":
 			s.proxy = u
-			return nil
+			return checkPort(u)
 		}
 		return errors.New("scheme is none of http, https, socks5, socks5h")
 	}}

@@ -111,6 +111,8 @@ func TestWrongOptions(t *testing.T) {
 		{"proxy without scheme", "WithProxy", bitcart.WithProxy("proxy:3128")},
 		{"proxy of another scheme", "WithProxy", bitcart.WithProxy("ftp://proxy")},
 		{"proxy without host", "WithProxy", bitcart.WithProxy("http://")},
+		{"proxy with a port out of range", "WithProxy", bitcart.WithProxy("http://proxy:65536")},
+		{"proxy with port 0", "WithProxy", bitcart.WithProxy("socks5://proxy:0")},
 		{"proxy with a control character", "WithProxy", bitcart.WithProxy("http://\x7f")},
 	}
 	for _, tt := range tests {
@@ -242,6 +244,8 @@ func TestWithURLForms(t *testing.T) {
 		{"https", "https://h", "https://h", "https://h/", "electrum", "electrumz"},
 		{"scheme in upper case", "HTTP://h:1", "http://h:1", "http://h:1/", "electrum", "electrumz"},
 		{"IPv6", "http://[::1]:5000", "http://[::1]:5000", "http://[::1]:5000/", "electrum", "electrumz"},
+		{"IPv6 with a zone", "http://[FE80::1%25Eth0]:5000", "http://[fe80::1%25Eth0]:5000", "http://[fe80::1%25Eth0]:5000/", "electrum", "electrumz"},
+		{"host in upper case", "http://Host:5000", "http://host:5000", "http://host:5000/", "electrum", "electrumz"},
 		{"prefix", "http://h:1/btc", "http://h:1/btc", "http://h:1/btc", "electrum", "electrumz"},
 		{"long prefix", "http://h:1/a/b/", "http://h:1/a/b", "http://h:1/a/b", "electrum", "electrumz"},
 		{"prefix with escapes", "http://h:1/a%2Fb", "http://h:1/a%2Fb", "http://h:1/a%2Fb", "electrum", "electrumz"},
@@ -274,6 +278,7 @@ func TestBasicAuthOnTheWire(t *testing.T) {
 		{"plain", "u", "p", "u", "p"},
 		{"empty user", "", "p", "", "p"},
 		{"empty password", "u", "", "u", ""},
+		{"both empty, as the websocket sends them", "", "", "", ""},
 		{"spaces", "a b", " ", "a b", " "},
 		{"Latin-1, which is what the daemon reads", "jörg", "pässwörd", "j\xf6rg", "p\xe4ssw\xf6rd"},
 	}
@@ -318,6 +323,7 @@ func TestWithEnv(t *testing.T) {
 			[]bitcart.Option{bitcart.WithURL("http://other:1")}, "http://other:1", "electrum", "electrumz",
 		},
 		{"IPv6", map[string]string{"HOST": "::1"}, nil, "http://[::1]:5001", "electrum", "electrumz"},
+		{"IPv6 with a zone", map[string]string{"HOST": "fe80::1%Eth0"}, nil, "http://[fe80::1%25Eth0]:5001", "electrum", "electrumz"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -572,6 +572,44 @@ func TestErrorsOfTheTransportAreRedacted(t *testing.T) {
 	}
 }
 
+// Whatever answers the upgrade has got the credentials, and net/http quotes what
+// it cannot read.
+func TestStrangersUpgradeIsRedacted(t *testing.T) {
+	t.Parallel()
+	login := base64.StdEncoding.EncodeToString([]byte(secretLogin + ":" + secretPassword))
+	for name, answer := range map[string]string{
+		"version":  secretPassword + "/1 200 x\r\n\r\n",
+		"status":   "HTTP/1.1 " + secretPassword + " x\r\n\r\n",
+		"header":   "HTTP/1.1 101 x\r\nAuthorization Basic " + login + "\r\n\r\n",
+		"length":   "HTTP/1.1 200 x\r\nContent-Length: " + login + "\r\n\r\n",
+		"encoding": "HTTP/1.1 200 x\r\nTransfer-Encoding: " + login + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t, func(s *stub) {
+				s.upgrade = func(w http.ResponseWriter, _ *http.Request) {
+					conn, _, err := w.(http.Hijacker).Hijack()
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(conn, answer)
+					_ = conn.Close()
+				}
+			})
+			var log bytes.Buffer
+			coin := coinAt(t, s.URL, bitcart.WithBasicAuth(secretLogin, secretPassword),
+				bitcart.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			err := coin.StartWebsocket(t.Context())
+			require.ErrorIs(t, err, bitcart.ErrConnectionFailed)
+			for way, text := range printed(err) {
+				require.Empty(t, leaks(text), "%s shows it: %s", way, text)
+			}
+			require.NotEmpty(t, log.String())
+			require.Empty(t, leaks(log.String()), log.String())
+		})
+	}
+}
+
 func TestWrongOptionsDoNotShowSecrets(t *testing.T) {
 	credentials := secretLogin + ":" + secretPassword + "@"
 	tests := map[string]bitcart.Option{

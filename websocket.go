@@ -237,6 +237,9 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 	e := &ConnectError{Currency: d.cur.Symbol, URL: d.name(), Err: err}
 	var refused *wsconn.HandshakeError
 	if !errors.As(err, &refused) {
+		// net/http quotes an answer that it cannot read, and who has answered has
+		// got the credentials.
+		e.safe = d.secrets(nil).clean(inner(err))
 		return e
 	}
 	e.StatusCode = refused.StatusCode
@@ -247,6 +250,7 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 		} `json:"error"`
 	}
 	switch {
+	case e.StatusCode >= 500: // of a gateway, whose codes mean something else: -32600 is a bad request
 	case json.Unmarshal(refused.Body, &body) == nil && body.Error != nil:
 		e.Err = d.rpcError(ctx, "GET /ws", &jsonrpc.Error{Code: body.Error.Code, Message: body.Error.Message}, nil)
 	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:

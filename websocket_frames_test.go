@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -198,4 +199,43 @@ func TestStreamLogsNoSecrets(t *testing.T) {
 	for name, secret := range map[string]string{"wallet": key, "stranger": stranger, "password": password} {
 		require.False(t, strings.Contains(text, secret), "the log shows the %s", name)
 	}
+}
+
+// A message of very many updates is cut piece by piece.
+func TestFrameOfThousandsOfUpdates(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	d := newDaemon(t, "BTC")
+	coin := newWalletCoin(t, d, bitcart.WithStream(bitcart.StreamConfig{QueuePerWallet: 2 * n}))
+	in := inboxOf(t, coin, "e")
+	stream := listen(t, coin)
+	armed(t, coin)
+	var frame bytes.Buffer
+	frame.WriteString(`{"updates": [`)
+	for i := range n {
+		fmt.Fprintf(&frame, `{"event": "e", "n": %d}, 7, `, i)
+	}
+	fmt.Fprintf(&frame, `{}], "wallet": %q, "currency": "BTC"}`, coin.WalletKey())
+	d.SendFrame(frame.Bytes())
+	require.Equal(t, upTo(n), in.numbers(n))
+	require.NoError(t, stream.stop())
+	stats := coin.Stats()
+	require.EqualValues(t, n, stats.Received)
+	require.EqualValues(t, n+1, stats.Garbage)
+}
+
+// A message of garbage costs little: beyond a number its items are not logged one by one.
+func TestFrameOfGarbageIsNotLoggedWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const n = 300_000
+	d := newDaemon(t, "BTC")
+	var logged atomic.Int64
+	coin := newWalletCoin(t, d, bitcart.WithLogger(slog.New(countLog{"message skipped", &logged})))
+	stream := listen(t, coin)
+	armed(t, coin)
+	d.SendFrame([]byte(frame(coin.WalletKey(), "BTC", "["+strings.Repeat("7,", n-1)+"{}]")))
+	eventually(t, func() bool { return coin.Stats().Garbage == n })
+	require.NoError(t, stream.stop())
+	require.Positive(t, logged.Load())
+	require.LessOrEqual(t, logged.Load(), int64(1<<16+1))
 }

@@ -35,6 +35,8 @@ var refusals = []refusal{
 	{"500", 500, "500 Internal Server Error", false, nil},
 	{"502", 502, "Bad Gateway", false, nil},
 	{"503", 503, "Service Unavailable", false, nil},
+	{"503 of a gateway in JSON-RPC", 503, `{"jsonrpc":"2.0","error":{"code":-32600,"message":"Invalid Request"},"id":null}`, false, nil},
+	{"unauthorized with its status", 401, `{"jsonrpc":"2.0","error":{"code":-32600,"message":"Unauthorized"},"id":null}`, true, bitcart.ErrUnauthorized},
 }
 
 func TestFirstConnectionThatIsRefused(t *testing.T) {

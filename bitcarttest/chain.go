@@ -13,13 +13,11 @@ import (
 // maxTransactions bounds the chain; beyond it the oldest half is forgotten.
 const maxTransactions = 100_000
 
-// syncCap is how many blocks an account daemon looks at again.
-const syncCap = 300
-
 // chain is the world outside of the daemon: it goes on while the daemon is down.
 type chain struct {
 	height    int64
-	processed int64 // the daemon has seen the blocks up to here
+	processed int64  // the daemon has seen the blocks up to here
+	skipped   []span // blocks that it has not looked into, in order
 	txs       map[string]*transaction
 	order     []*transaction
 	pool      []*transaction            // those of them that wait for a block
@@ -298,6 +296,9 @@ func (d *Daemon) deliver(t *transaction, mined bool) {
 		t.height = d.Height()
 		d.blockEvent(t.height)
 		d.include(t)
+		if d.skipsBlock(t.height) {
+			return
+		}
 		d.credited(t)
 	case mined:
 		d.advance(1)
@@ -395,6 +396,9 @@ func (d *Daemon) credited(t *transaction) {
 		if p, ok := d.credit(w, t); ok {
 			events = append(events, p)
 		}
+		if p, ok := d.creditAgain(w, t); ok {
+			events = append(events, p)
+		}
 		d.notifyAll(w, events)
 	}
 }
@@ -447,6 +451,8 @@ func (d *Daemon) held() []*transaction {
 	if !d.running() {
 		return nil
 	}
-	since := max(d.run.since, d.chain.height-syncCap)
-	return slices.DeleteFunc(slices.Clone(d.chain.order), func(t *transaction) bool { return t.height <= since || t.outgoing })
+	since := max(d.run.since, d.chain.newest(d.coin.syncCap()))
+	return slices.DeleteFunc(slices.Clone(d.chain.order), func(t *transaction) bool {
+		return t.height <= since || t.outgoing || d.chain.isSkipped(t.height)
+	})
 }

@@ -77,6 +77,9 @@ type run struct {
 func NewDaemon(currency string, opts ...Option) (*Daemon, error) {
 	cfg := defaultConfig()
 	for _, o := range opts {
+		if o == nil {
+			return nil, errors.New("bitcarttest: nil option")
+		}
 		if err := o.apply(&cfg); err != nil {
 			return nil, err
 		}
@@ -177,6 +180,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	d.addr = inner.Addr().String()
 	d.run = r
 	r.since = d.chain.processed
+	d.catchUp()
 	d.background.Go(func() { r.serve(d.serverTLS) })
 	d.notifyChange()
 	d.mu.Unlock()

@@ -15,6 +15,7 @@
 // Mine adds blocks, Send makes a transaction, Pay pays a request: partly, exactly or more. Emit
 // sends any update, SendFrame any text. Handle adds or replaces a method. When Mine, Send, Pay and
 // Emit return, their frames have been written, so that a test needs no pause.
+// Reorg takes blocks back, DropTransaction a transaction that waits for a block.
 // WaitSockets, WaitRegistered and WaitCalls wait for the code under test; Calls shows what it
 // called. The clock (WithClock), the height (WithHeight), tokens (WithToken), the queue of
 // get_updates (WithPollingCap), a path prefix and TLS can be set.
@@ -66,7 +67,7 @@
 // list_requests with a flag fails. The read of a lightning invoice by get_request fails until it is
 // paid. XRG fails to read a request that has transactions, and sends no new_payment. The fee rate of
 // Electrum's payto must be a number, amounts must be text. BCH has no code of its own for too little
-// money, account daemons none for an unknown request.
+// money, account daemons none for an unknown request. rescan_blocks of XMR counts a transaction again.
 //
 // A websocket filter is compared with the key text: an object is accepted and matches nothing,
 // empty ones are ignored, the last one wins, JSON that is no object ends the connection. Frames are
@@ -75,23 +76,26 @@
 // get_updates empties the queue. new_block is one frame per websocket and one item in each queue. A
 // client that does not read holds everybody up, here until WithWriteTimeout cuts it. When an account
 // daemon loads a wallet again that it knows, the transactions of its blocks come again, for all
-// wallets, after the answer (WithoutReplay stops that).
+// wallets, after the answer (WithoutReplay stops that). Such a daemon catches up with 300 blocks
+// (MATIC 450, XMR 100) when it starts, and skips newer ones for good.
 //
 // # Faults
 //
 // Faults returns the switches: CutSockets (RST, FIN or a close frame), Restart,
 // Stop and Start, RefuseUpgrade, MangleUpgrade, FailMethod, DropAnswer,
-// DelayMethod, GateMethod, SkipAppend, SwapAppends, RewriteQueued, BlackHole,
-// DropPongs, and StallClient (a client that stops reading). SendFrame sends odd
-// frames. Exception returns an error for FailMethod that gets its code from the
-// daemon's own error names.
+// DelayMethod, GateMethod, LoseUpdates, SkipBlocks, SkipAppend, SwapAppends,
+// RewriteQueued, BlackHole, DropPongs, and StallClient (a client that stops
+// reading). SendFrame sends odd frames. Exception returns an error for
+// FailMethod that gets its code from the daemon's own error names.
 //
 // # Limits
 //
 // Nothing is signed or validated: checksums are not checked, the address of a
 // key that is no address is made from a hash, and raw transactions are random
-// bytes that only this daemon can read. Lightning has no routes and no fees,
-// and there are no reorganisations. It keeps at most 10 000 logged calls, 100
-// 000 transactions, and 50 000 requests per wallet; the oldest go first. When 1
-// 000 transactions wait for broadcast, all of them are forgotten.
+// bytes that only this daemon can read. Lightning has no routes and no fees.
+// An XMR wallet that is loaded again does not count again what it shows. The
+// node is never away, and catching up sends no events: Handle("getinfo", ...),
+// GateMethod and Emit can do that. It keeps at most 10 000 logged calls,
+// 100 000 transactions, and 50 000 requests per wallet; the oldest go first.
+// When 1 000 transactions wait for broadcast, all of them are forgotten.
 package bitcarttest

@@ -1,6 +1,7 @@
 package bitcarttest_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/gorilla/websocket"
+	"github.com/shopspring/decimal"
 
+	"github.com/bitcart-go/bitcart"
 	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
@@ -81,6 +84,59 @@ func Example() {
 	// new_block
 	// new_payment Paid
 	// verified_tx
+}
+
+// A reorganisation of the chain takes a payment back: a worker that is under test must not ship for
+// the first word about it.
+func ExampleDaemon_Reorg() {
+	d, err := bitcarttest.NewDaemon("BTC")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer d.Close()
+
+	// The worker: anything that takes the daemon's URL.
+	coin, err := bitcart.NewCoin("BTC", bitcart.WithURL(d.URL()), bitcart.WithXpub(d.NewWallet()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	heard := make(chan bitcart.RequestStatus, 10)
+	bitcart.On(coin, func(_ context.Context, _ *bitcart.Event, p bitcart.NewPayment) error {
+		heard <- p.Status
+		return nil
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- coin.StartWebsocket(ctx) }()
+	if err := coin.WaitArmed(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	// The test.
+	request, err := coin.AddRequest(ctx, bitcart.RequestParams{Amount: decimal.NewNullDecimal(decimal.RequireFromString("0.5"))})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := d.Pay(coin.WalletKey(), request.Key, bitcarttest.Transfer{}); err != nil {
+		log.Fatal(err)
+	}
+	d.Mine(1)
+	if err := d.Reorg(1); err != nil {
+		log.Fatal(err)
+	}
+	d.Mine(1)
+	for range 4 {
+		fmt.Println(<-heard)
+	}
+	stop()
+	fmt.Println(<-ended)
+	// Output:
+	// unconfirmed
+	// paid
+	// unconfirmed
+	// paid
+	// <nil>
 }
 
 func ExampleDaemon_Handle() {

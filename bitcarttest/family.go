@@ -99,3 +99,14 @@ func (c coin) paysFromMempool() bool { return c.family != Account || c.style == 
 
 // detectsBySender tells whether a payment is found by who sent it.
 func (c coin) detectsBySender() bool { return !c.paysFromMempool() }
+
+// syncCap is how many blocks an account daemon catches up with, and holds in memory.
+func (c coin) syncCap() int64 {
+	switch c.symbol {
+	case "MATIC":
+		return 450
+	case "XMR":
+		return 100
+	}
+	return 300
+}

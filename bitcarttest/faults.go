@@ -18,6 +18,8 @@ type Faults struct {
 	dropping map[string]int
 	delays   map[string]delay
 	skip     int
+	lose     int
+	blocks   int     // account daemons: that are to be skipped
 	swaps    int     // pairs of appends that are to be swapped
 	waiting  *queued // the first one of a pair
 	rewrite  func(json.RawMessage) json.RawMessage
@@ -251,6 +253,45 @@ func (f *Faults) skipsAppend() bool {
 		return false
 	}
 	f.skip--
+	return true
+}
+
+// LoseUpdates makes the next n updates reach nobody, neither a websocket nor a queue, as it happens
+// in the real daemon when some client vanishes while it is written to. What they tell of has
+// happened: only reading it by a call finds it.
+func (f *Faults) LoseUpdates(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose = n
+}
+
+func (f *Faults) losesUpdate() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lose <= 0 {
+		return false
+	}
+	f.lose--
+	return true
+}
+
+// SkipBlocks makes an account daemon skip the next n blocks that Send or Pay makes, as it does with
+// blocks whose transactions its node does not hand out: new_block comes, but no transaction is seen
+// and no request credited, not by loading a wallet again either, until rescan_blocks. XMR's and
+// other families' daemons do not go by blocks.
+func (f *Faults) SkipBlocks(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.blocks = n
+}
+
+func (f *Faults) skipsBlock() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.blocks <= 0 {
+		return false
+	}
+	f.blocks--
 	return true
 }
 

@@ -108,7 +108,7 @@ func rescanBlocks(d *Daemon, c *Call) (any, error) {
 	}
 	d.events.Lock()
 	defer d.events.Unlock()
-	start, end = max(start, end-10*syncCap), min(end, d.Height())
+	start, end = max(start, end-10*d.coin.syncCap()), min(end, d.Height())
 	for height := start; height <= end; height++ {
 		d.blockEvent(height)
 		for _, t := range d.minedAt(height) {

@@ -23,6 +23,9 @@ const (
 // maxRequests bounds the requests of one wallet; beyond it the oldest are forgotten.
 const maxRequests = 50_000
 
+// maxAgain bounds what rescans count once more for a request.
+const maxAgain = 1000
+
 // book holds the payment requests of one wallet.
 type book struct {
 	requests []*request
@@ -54,7 +57,8 @@ type request struct {
 	sent   decimal.Decimal
 	paid   bool
 	seen   map[string]bool
-	height int64 // of the first transaction
+	height int64          // of the first transaction
+	again  []*transaction // XMR: what rescans have counted once more
 
 	lightning bool
 	invoice   string
@@ -137,7 +141,7 @@ func (d *Daemon) received(r *request) receipt {
 		}
 		return got
 	}
-	for _, t := range d.chain.to[r.address] {
+	for _, t := range slices.Concat(d.chain.to[r.address], r.again) {
 		got.sent = got.sent.Add(t.amount)
 		got.txs = append(got.txs, t.id)
 		if t.height > 0 {
@@ -245,6 +249,22 @@ func (d *Daemon) credit(w *wallet, t *transaction) (update, bool) {
 	r.txs = append(r.txs, t.id)
 	r.sent = r.sent.Add(t.amount)
 	r.paid = r.sent.GreaterThanOrEqual(r.amount.Decimal)
+	return d.paymentEvent(w, r, d.received(r)), true
+}
+
+// creditAgain is XMR's credit of a mined transaction that a rescan finds: it does not look whether
+// it has it.
+func (d *Daemon) creditAgain(w *wallet, t *transaction) (update, bool) {
+	if d.coin.style != styleMonero {
+		return update{}, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := w.book.byAddress(t.to)
+	if r == nil || len(r.again) >= maxAgain {
+		return update{}, false
+	}
+	r.again = append(r.again, t)
 	return d.paymentEvent(w, r, d.received(r)), true
 }
 

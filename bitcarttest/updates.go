@@ -62,6 +62,9 @@ func (d *Daemon) Emit(walletKey string, body any) error {
 
 // notify writes the frame to the websockets, then appends to the queues. The caller holds events.
 func (d *Daemon) notify(key string, u update) {
+	if d.faults.losesUpdate() {
+		return
+	}
 	frame := d.frame(key, u.raw)
 	for _, s := range d.audience(func(s *socket) bool { return s.wants(key) }) {
 		s.send(websocket.TextMessage, frame)

@@ -23,8 +23,10 @@ type Config struct {
 	// URL is the base URL of the daemon. Its path prefix and query are kept for calls and for the
 	// spec. User information in it is ignored.
 	URL *url.URL
-	// User and Password go out as HTTP Basic with every request; both empty means no authentication.
+	// User and Password go out as HTTP Basic with every request; both empty means no authentication,
+	// unless EmptyLogin says that they are a daemon's.
 	User, Password string
+	EmptyLogin     bool
 	// HTTP sends the requests and is required; nil stands for a client of zero values. Redirects are
 	// not followed unless it has a CheckRedirect of its own: a call with credentials must not wander.
 	// Whether a call may have been sent is learned through net/http/httptrace: with a RoundTripper
@@ -59,7 +61,7 @@ func New(cfg Config) *Client {
 	return &Client{
 		callURL:     callURL,
 		specURL:     specURL,
-		credentials: credentials(cfg.User, cfg.Password),
+		credentials: credentials(cfg),
 		http:        withoutRedirects(cfg.HTTP),
 		maxAnswer:   answerLimit(cfg.MaxAnswer),
 		started:     time.Now(),
@@ -136,12 +138,12 @@ func endpoints(base *url.URL) (call, spec url.URL) {
 }
 
 // credentials are the same for every request, so they are encoded once.
-func credentials(user, password string) []string {
-	if user == "" && password == "" {
+func credentials(cfg Config) []string {
+	if cfg.User == "" && cfg.Password == "" && !cfg.EmptyLogin {
 		return nil
 	}
 	req := http.Request{Header: make(http.Header)}
-	req.SetBasicAuth(user, password)
+	req.SetBasicAuth(cfg.User, cfg.Password)
 	return req.Header["Authorization"]
 }
 

@@ -87,7 +87,7 @@ func BenchmarkAdd(b *testing.B) {
 
 func BenchmarkItemOfPayment(b *testing.B) {
 	raw := `{"event":"new_payment","address":"5bb56e50f4","status":7,"status_str":"Unconfirmed","tx_hashes":["750b1409","9dc8d56b"],"sent_amount":"0.50000000"}`
-	updates, err := wire.CutList([]byte("[" + raw + "]"))
+	updates, _, err := wire.CutList([]byte("[" + raw + "]"))
 	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {

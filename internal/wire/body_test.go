@@ -25,7 +25,7 @@ func FuzzIndexAgainstWalk(f *testing.F) {
 	}
 	names := []string{"event", "status", "tx_hashes", "a", ""}
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := CutList([]byte("[" + text + "]"))
+		list, _, err := CutList([]byte("[" + text + "]"))
 		if err != nil || len(list) != 1 {
 			return
 		}
@@ -65,7 +65,7 @@ func TestBodiesOfDaemonsAreIndexed(t *testing.T) {
 	for i := range indexed + 1 {
 		fmt.Fprintf(many, `,"%d":%d`, i, i)
 	}
-	list, err := CutList([]byte(`[{"event":"x"` + many.String() + `}]`))
+	list, _, err := CutList([]byte(`[{"event":"x"` + many.String() + `}]`))
 	require.NoError(t, err)
 	require.Zero(t, list[0].index.n, "half an index would hide members")
 }

@@ -4,7 +4,8 @@ package wire
 
 import "encoding/json"
 
-// Cut cuts a websocket message. data is not kept.
+// Cut cuts a websocket message. data is not kept, but where it holds more
+// updates than are cut at once: see More.
 func (c *Cutter) Cut(data []byte) (Frame, error) {
 	s := scan(data)
 	if !s.open('{') {
@@ -24,7 +25,7 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 		switch string(name.text) {
 		case "updates":
 			// Of two lists the last one counts.
-			c.updates, listed, ok = s.updates(c.room())
+			c.updates, listed, ok = c.list(&s)
 		case "wallet":
 			wallet, ok = s.located()
 		case "currency":
@@ -47,6 +48,42 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 		return Frame{}, ErrFrame
 	}
 	return f, nil
+}
+
+// list reads the value of "updates". What is more than is cut at once is
+// validated only, and noted for More.
+func (c *Cutter) list(s *scanner) (_ []Update, listed, ok bool) {
+	if c.rest.data != nil {
+		c.rest.data = nil // of two lists the last one counts
+	}
+	list := c.room()
+	if !s.isList() {
+		return list, false, s.value() != bad
+	}
+	if !s.open('[') {
+		return list, false, false
+	}
+	list, p := s.items(list, true, atOnce)
+	if p == more {
+		c.rest = *s
+		p = s.skip()
+	}
+	return list, true, p == done
+}
+
+// More cuts the next updates of the frame that Cut has just returned, and
+// reports whether there are any. The frame's message must still be as it was.
+func (c *Cutter) More(f *Frame) bool {
+	if c.rest.data == nil {
+		return false
+	}
+	c.used = max(c.used, len(c.updates))
+	list, p := c.rest.items(c.updates[:0], false, atOnce)
+	if p != more {
+		c.rest.data = nil
+	}
+	c.updates, f.Updates = list, list
+	return len(list) > 0
 }
 
 // span is where in data a value stands, as a scanner has found it.
@@ -78,40 +115,68 @@ func optional(v span, data []byte) (text []byte, ok bool) {
 }
 
 // CutList cuts a JSON array of updates, as get_updates answers it. A bad item
-// is kept as garbage; what is no array at all is an error. data is not kept.
-func CutList(data []byte) ([]Update, error) {
+// is kept as garbage, but not very many of them: skipped is how many were left
+// out. What is no array at all is an error. data is not kept.
+func CutList(data []byte) (list []Update, skipped int, err error) {
 	s := scan(data)
 	s.space()
-	list, listed, ok := s.updates([]Update{})
-	if !listed || !ok || !s.ended() {
-		return nil, ErrFrame
+	if !s.isList() || !s.open('[') {
+		return nil, 0, ErrFrame
 	}
-	return list, nil
+	list = []Update{}
+	garbage := 0
+	for first := true; ; first = false {
+		var p progress
+		n := len(list)
+		if list, p = s.items(list, first, n+1); p == invalid {
+			return nil, 0, ErrFrame
+		}
+		if p == done {
+			break
+		}
+		if list[n].Event != "" {
+			continue
+		}
+		if garbage++; garbage > mostGarbage {
+			list, skipped = list[:n], skipped+1
+		}
+	}
+	if !s.ended() {
+		return nil, 0, ErrFrame
+	}
+	return list, skipped, nil
 }
 
-// updates reads a list of updates into list. listed is false for what is valid
-// but no list.
-func (s *scanner) updates(list []Update) (_ []Update, listed, ok bool) {
-	if s.pos == len(s.data) || s.data[s.pos] != '[' {
-		return list, false, s.value() != bad
-	}
-	if !s.open('[') {
-		return list, false, false
-	}
-	for first := true; ; first = false {
-		switch s.next(']', first) {
-		case done:
-			return list, true, true
-		case invalid:
-			return list, false, false
+// isList: a list begins here.
+func (s *scanner) isList() bool { return s.pos < len(s.data) && s.data[s.pos] == '[' }
+
+// items cuts the items of a list that is open, until list holds as many as most.
+func (s *scanner) items(list []Update, first bool, most int) (_ []Update, p progress) {
+	for ; len(list) < most; first = false {
+		if p := s.next(']', first); p != more {
+			return list, p
 		}
 		start := s.pos
 		list = append(list, Update{})
 		u := &list[len(list)-1]
+		var ok bool
 		if u.Event, ok = s.event(&u.index); !ok {
-			return list, false, false
+			return list, invalid
 		}
 		u.Text = string(s.data[start:s.pos])
+	}
+	return list, more
+}
+
+// skip steps over the rest of a list.
+func (s *scanner) skip() progress {
+	for {
+		if p := s.next(']', false); p != more {
+			return p
+		}
+		if s.value() == bad {
+			return invalid
+		}
 	}
 }
 

@@ -20,13 +20,19 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 	return Frame{Updates: c.updates, Wallet: []byte(f.Wallet), Currency: []byte(f.Currency)}, nil
 }
 
+// More has nothing to cut: Cut has cut everything.
+func (c *Cutter) More(*Frame) bool { return false }
+
+// scanner is what the other Cut has left.
+type scanner struct{ data []byte }
+
 // CutList cuts a JSON array of updates.
-func CutList(data []byte) ([]Update, error) {
+func CutList(data []byte) (list []Update, skipped int, err error) {
 	var items []json.RawMessage
 	if err := json.Unmarshal(data, &items); err != nil || items == nil {
-		return nil, ErrFrame
+		return nil, 0, ErrFrame
 	}
-	return updates([]Update{}, items), nil
+	return updates([]Update{}, items), 0, nil
 }
 
 func updates(list []Update, items []json.RawMessage) []Update {

@@ -78,7 +78,7 @@ const findDeep = 4
 // is one, and otherwise in a text that is walked through. Both have to agree.
 func find(text string, names []string, values []wire.Value) bool {
 	walked := wire.BodyOf(text)
-	list, err := wire.CutList([]byte("[" + text + "]"))
+	list, _, err := wire.CutList([]byte("[" + text + "]"))
 	if err != nil || len(list) != 1 || list[0].Text != text {
 		return walked.Find(names, values)
 	}

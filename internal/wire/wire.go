@@ -15,7 +15,8 @@
 //     integer, or a string where a list should be, spoils that value and
 //     nothing else.
 //
-// A message costs one pass, and one copy of each update.
+// A message costs one pass, and one copy of each update; one of very many updates
+// is cut piece by piece, since they would take a hundred times its size.
 package wire
 
 import (
@@ -33,7 +34,7 @@ type Update struct {
 // Frame is one websocket message: updates that belong to one wallet, or to
 // the whole chain when Wallet is empty.
 type Frame struct {
-	Updates  []Update // valid until the next Cut; the updates themselves may be kept
+	Updates  []Update // valid until the next Cut or More; the updates themselves may be kept
 	Wallet   []byte   // valid as long as the message
 	Currency []byte   // valid as long as the message
 }
@@ -43,10 +44,19 @@ type Frame struct {
 type Cutter struct {
 	updates []Update // room of the last frame's
 	used    int      // of the room, since Forget
+	rest    scanner  // of the last frame, where it has more updates; without data it has not
 }
 
 // keepUpdates is how many updates a Cutter keeps room for between messages.
 const keepUpdates = 64
+
+// An update in memory takes far more than the two bytes of the shortest item of
+// a list: a message is cut so many at a time, and of an answer's bad items no
+// more than that are kept.
+const (
+	atOnce      = 512
+	mostGarbage = 512
+)
 
 // room is an empty list for the updates of a frame.
 func (c *Cutter) room() []Update {
@@ -65,6 +75,7 @@ func (c *Cutter) Forget() {
 	c.bound()
 	clear(c.updates[:c.used])
 	c.updates, c.used = c.updates[:0], 0
+	c.rest.data = nil
 }
 
 // bound lets go of room for very many.

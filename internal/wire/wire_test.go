@@ -4,6 +4,8 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -118,9 +120,12 @@ func FuzzScannerAgainstEncodingJSON(f *testing.F) {
 
 		var items []json.RawMessage
 		isList := json.Unmarshal(data, &items) == nil && items != nil
-		updates, err := CutList(data)
+		updates, skipped, err := CutList(data)
 		require.Equal(t, isList, err == nil)
-		require.Len(t, updates, len(items))
+		require.Equal(t, len(items), len(updates)+skipped)
+		if skipped > 0 {
+			return
+		}
 		for i, item := range items {
 			require.Equal(t, string(item), updates[i].Text)
 		}
@@ -132,16 +137,19 @@ func FuzzCut(f *testing.F) {
 	f.Add([]byte(`{"updates":[1,null,{"event":null}],"wallet":null}`))
 	f.Add([]byte(`{"updates":[{"event":"a","event":"b"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		frame, err := new(Cutter).Cut(data)
+		var c Cutter
+		frame, err := c.Cut(data)
 		if err != nil {
 			require.ErrorIs(t, err, ErrFrame)
 			return
 		}
-		for _, u := range frame.Updates {
-			require.True(t, json.Valid([]byte(u.Text)))
-			if u.Event != "" {
-				var body map[string]any
-				require.NoError(t, json.Unmarshal([]byte(u.Text), &body), "an update with a name is an object")
+		for more := true; more; more = c.More(&frame) {
+			for _, u := range frame.Updates {
+				require.True(t, json.Valid([]byte(u.Text)))
+				if u.Event != "" {
+					var body map[string]any
+					require.NoError(t, json.Unmarshal([]byte(u.Text), &body), "an update with a name is an object")
+				}
 			}
 		}
 	})
@@ -185,4 +193,89 @@ func TestCutterForgets(t *testing.T) {
 	require.Equal(t, update, f.Updates[1].Text)
 	c.Forget()
 	require.Zero(t, held())
+}
+
+// What stands behind the updates that are cut at once is valid as well, and is
+// cut as they are.
+func TestFrameOfVeryManyUpdates(t *testing.T) {
+	list := func(n int) []string {
+		updates := make([]string, n)
+		for i := range updates {
+			updates[i] = fmt.Sprintf(`{"event":"e%d", "n":%d}`, i%7, i)
+			if i%5 == 4 {
+				updates[i] = " [ 1, {}] "
+			}
+		}
+		return updates
+	}
+	var c Cutter
+	for _, n := range []int{0, 1, atOnce - 1, atOnce, atOnce + 1, 2*atOnce - 1, 2 * atOnce, 5*atOnce + 3} {
+		updates := list(n)
+		for _, head := range []string{"", `"updates": [{}, {}], `} { // of two lists the last one counts
+			data := []byte(`{` + head + `"updates":[` + strings.Join(updates, ",") + `], "wallet":"w\u0041"}`)
+			f, err := c.Cut(data)
+			require.NoError(t, err)
+			require.Equal(t, "wA", string(f.Wallet))
+			var got []Update
+			for more := true; more; more = c.More(&f) {
+				require.LessOrEqual(t, len(f.Updates), atOnce)
+				got = append(got, f.Updates...)
+			}
+			require.False(t, c.More(&f))
+			require.Len(t, got, n)
+			for i, u := range got {
+				require.Equal(t, strings.TrimSpace(updates[i]), u.Text)
+				require.Equal(t, EventName([]byte(updates[i])), u.Event)
+			}
+		}
+		for _, tail := range []string{`]`, `,]}`, `,{]}`, `]]}`, `,x]}`, `, "a": 1]}`, `], "updates": 1}x`} {
+			_, err := c.Cut([]byte(`{"updates":[` + strings.Join(updates, ",") + tail))
+			require.ErrorIs(t, err, ErrFrame, "%d %s", n, tail)
+		}
+	}
+	f, err := c.Cut([]byte(`{"updates":[` + strings.Join(list(3*atOnce), ",") + `], "updates":[7]}`))
+	require.NoError(t, err)
+	require.Len(t, f.Updates, 1)
+	require.False(t, c.More(&f))
+
+	_, err = c.Cut([]byte(`{"updates":[` + strings.Join(list(3*atOnce), ",") + `]}`))
+	require.NoError(t, err)
+	c.Forget()
+	require.Nil(t, c.rest.data, "the message is let go of")
+	require.LessOrEqual(t, cap(c.updates), keepUpdates)
+}
+
+// Two bytes are an item of a list, and an Update takes a hundred: a message of
+// the size that is allowed must not fill the memory.
+func TestMemoryOfVeryManyItems(t *testing.T) {
+	const n = 1 << 19
+	for _, item := range []string{`1`, `{}`, `{"event":3}`} {
+		items := strings.Repeat(item+",", n) + item
+		memory := func(f func()) uint64 {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			f()
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		frame, answer := []byte(`{"updates":[`+items+`]}`), []byte(`[`+items+`]`)
+		count := 0
+		used := memory(func() {
+			var c Cutter
+			f, err := c.Cut(frame)
+			require.NoError(t, err)
+			for more := true; more; more = c.More(&f) {
+				count += len(f.Updates)
+			}
+		})
+		require.Equal(t, n+1, count)
+		require.Less(t, used, uint64(10*len(frame)), "a frame of %s", item)
+		used = memory(func() {
+			list, skipped, err := CutList(answer)
+			require.NoError(t, err)
+			require.Equal(t, n+1, len(list)+skipped)
+		})
+		require.Less(t, used, uint64(10*len(answer)), "an answer of %s", item)
+	}
 }

@@ -1,6 +1,8 @@
 package wsconn
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 )
@@ -82,13 +86,13 @@ func parseTarget(raw string) (target, error) {
 	case u.Hostname() == "":
 		return target{}, errors.New("wsconn: the URL has no host")
 	}
-	addr := hostPort(u, scheme.port)
-	if !validAddr(addr) {
+	host, addr, err := hostPort(u, scheme.port)
+	if err != nil || !validAddr(addr) {
 		return target{}, errors.New("wsconn: the URL's host or port is malformed")
 	}
 	u.Fragment, u.RawFragment = "", ""
 	u.Scheme = scheme.ws
-	t := target{ws: u.String(), http: u, host: u.Hostname(), addr: addr, secure: scheme.ws == "wss"}
+	t := target{ws: u.String(), http: u, host: host, addr: addr, secure: scheme.ws == "wss"}
 	u.Scheme = scheme.http
 	return t, nil
 }
@@ -102,11 +106,32 @@ func validAddr(addr string) bool {
 	return err == nil && n > 0
 }
 
-func hostPort(u *url.URL, defaultPort string) string {
+// hostPort is where a URL leads, as net/http dials it.
+func hostPort(u *url.URL, defaultPort string) (host, addr string, err error) {
 	if port := u.Port(); port != "" {
 		defaultPort = port
 	}
-	return net.JoinHostPort(u.Hostname(), defaultPort)
+	host, err = asciiHost(u.Hostname())
+	return host, net.JoinHostPort(host, defaultPort), err
+}
+
+// asciiHost writes a name of other letters as the DNS, certificates and proxies
+// know it. net/http does so for what it dials and for the Host of a request; the
+// latter is the way to it.
+func asciiHost(host string) (string, error) {
+	if strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return host, nil
+	}
+	var sent bytes.Buffer
+	req := &http.Request{Method: http.MethodHead, URL: &url.URL{Path: "/"}, Host: strings.ToLower(host), Header: http.Header{}}
+	if err := req.Write(&sent); err != nil {
+		return "", err
+	}
+	read, err := http.ReadRequest(bufio.NewReader(&sent))
+	if err != nil {
+		return "", err
+	}
+	return read.Host, nil
 }
 
 // canonical copies h with canonical names, so that no spelling slips past the
@@ -135,7 +160,7 @@ func (d *dialer) dial(ctx context.Context) (*websocket.Conn, *inbound, error) {
 		return nil, nil, err
 	}
 	d.step = "upgrade"
-	in := &inbound{Conn: nc, left: maxHandshakeBytes, limit: true}
+	in := newInbound(nc)
 	var ws *websocket.Conn
 	err = guard(ctx, nc, func() error {
 		ws, err = d.upgrade(ctx, in)

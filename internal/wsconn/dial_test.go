@@ -1,9 +1,13 @@
 package wsconn_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -11,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -482,4 +487,189 @@ func TestManyCyclesLeaveNoSocket(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.Zero(t, open.Load())
+}
+
+// The host goes to the dialler as net/http gives it: a name of other letters as
+// its ASCII form.
+func TestHostIsDialledAsForHTTP(t *testing.T) {
+	for _, base := range []string{
+		"http://example.com", "http://EXAMPLE.com:81", "http://h.", "http://1.2.3.4", "http://[::1]:5000", "http://[fe80::1%25Eth0]:81",
+		"http://b\u00fccher.example", "http://B\u00dcCHER.example:81", "https://b\u00fccher.example", "http://\u4f8b\u3048.jp",
+	} {
+		for _, proxy := range []string{"", "http://pr\u00f6xy.example:3128", "https://[::1]:3129", "socks5://pr\u00f6xy.example"} {
+			var asked []string
+			stop := errors.New("far enough")
+			transport := &http.Transport{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+				asked = append(asked, addr)
+				return nil, stop
+			}}
+			if proxy != "" {
+				u, err := url.Parse(proxy)
+				require.NoError(t, err)
+				transport.Proxy = http.ProxyURL(u)
+			}
+			_, err := (&http.Client{Transport: transport}).Get(base)
+			require.ErrorIs(t, err, stop, base)
+			_, err = wsconn.Dial(t.Context(), wsconn.Config{URL: base, Transport: transport})
+			require.ErrorIs(t, err, stop, base)
+			require.Len(t, asked, 2)
+			require.Equal(t, asked[0], asked[1], "%s by %s", base, proxy)
+		}
+	}
+}
+
+// A certificate and a proxy's CONNECT name the host in ASCII, too.
+func TestHostOfOtherLettersBehindAProxy(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	transport := &http.Transport{
+		Proxy:       http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy:1"}),
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil },
+	}
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: "wss://b\u00fccher.example", Transport: transport})
+		dialled <- err
+	}()
+	req, err := http.ReadRequest(bufio.NewReader(theirs))
+	require.NoError(t, err)
+	require.Equal(t, "xn--bcher-kva.example:443", req.Host)
+	_, err = io.WriteString(theirs, "HTTP/1.1 200 OK\r\n\r\n")
+	require.NoError(t, err)
+	var hello string
+	server := tls.Server(theirs, &tls.Config{GetConfigForClient: func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+		hello = info.ServerName
+		return nil, errors.New("far enough")
+	}})
+	require.Error(t, server.HandshakeContext(t.Context()))
+	require.Equal(t, "xn--bcher-kva.example", hello)
+	require.NoError(t, theirs.Close())
+	require.Error(t, <-dialled)
+}
+
+// rawAnswer serves one upgrade with bytes of its own; accept is the right key.
+func rawAnswer(t *testing.T, answer func(w io.Writer, accept string)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(func() {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		req, err := http.ReadRequest(bufio.NewReader(nc))
+		if err != nil {
+			return
+		}
+		sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		answer(nc, base64.StdEncoding.EncodeToString(sum[:]))
+		_, _ = io.Copy(io.Discard, nc)
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		running.Wait()
+	})
+	return "ws://" + l.Addr().String()
+}
+
+const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+
+// RFC 9110 section 15.2: a client has to read answers of status 1xx that come
+// before the last one. net/http does.
+func TestAnswersBeforeTheUpgrade(t *testing.T) {
+	for name, before := range map[string]string{
+		"none":           "",
+		"continue":       "HTTP/1.1 100 Continue\r\n\r\n",
+		"hints":          "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+		"several":        strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 100),
+		"bare line ends": "HTTP/1.1 103 Early Hints\nLink: x\n\n",
+		"long line":      "HTTP/1.1 103 Early Hints\r\nLink: " + strings.Repeat("x", 4096-len("Link: ")) + "\r\nA: b\r\n\r\n",
+		"longer line":    "HTTP/1.1 103 Early Hints\r\nLink: " + strings.Repeat("x", 100_000) + "\r\n\r\n",
+	} {
+		for _, atOnce := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, in one piece %v", name, atOnce), func(t *testing.T) {
+				many := strings.Repeat("\x81\x01x", 5000)
+				url := rawAnswer(t, func(w io.Writer, accept string) {
+					text := before + switching + accept + "\r\n\r\n\x81\x05first" + many
+					if atOnce {
+						_, _ = io.WriteString(w, text)
+						return
+					}
+					for i := range len(text) {
+						if _, err := io.WriteString(w, text[i:i+1]); err != nil {
+							return
+						}
+					}
+				})
+				conn := dial(t, wsconn.Config{URL: url, PingInterval: -1})
+				msg, err := conn.Read()
+				require.NoError(t, err)
+				require.Equal(t, "first", string(msg))
+				for range 5000 {
+					msg, err = conn.Read()
+					require.NoError(t, err)
+					require.Equal(t, "x", string(msg))
+				}
+			})
+		}
+	}
+}
+
+func TestAnswersBeforeTheUpgradeAreBounded(t *testing.T) {
+	for name, piece := range map[string]string{
+		"without end":      "HTTP/1.1 100 Continue\r\n\r\n",
+		"line without end": "HTTP/1.1 103 x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := rawAnswer(t, func(w io.Writer, _ string) {
+				for {
+					if _, err := io.WriteString(w, piece); err != nil {
+						return
+					}
+				}
+			})
+			_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: url})
+			require.ErrorContains(t, err, "too long")
+		})
+	}
+}
+
+// What is no HTTP is told at once, also when there is little of it.
+func TestAnswerThatIsNoHTTP(t *testing.T) {
+	for _, answer := range []string{"\x00\r\n\r\n", "SSH\r\n", "HTTP/1.1 9\r\n\r\n"} {
+		url := rawAnswer(t, func(w io.Writer, _ string) { _, _ = io.WriteString(w, answer) })
+		began := time.Now()
+		_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: url, HandshakeTimeout: soon})
+		require.Error(t, err)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(began), soon)
+	}
+}
+
+func TestAnswersBeforeTheTunnel(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	transport := &http.Transport{
+		Proxy:       http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy:1"}),
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil },
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := wsconn.Dial(ctx, wsconn.Config{URL: "ws://host.test", Transport: transport})
+		dialled <- err
+	}()
+	r := bufio.NewReader(theirs)
+	_, err := http.ReadRequest(r)
+	require.NoError(t, err)
+	_, err = io.WriteString(theirs, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+	require.NoError(t, err)
+	req, err := http.ReadRequest(r)
+	require.NoError(t, err, "the tunnel stands")
+	require.Equal(t, "host.test", req.Host)
+	cancel()
+	require.ErrorIs(t, <-dialled, context.Canceled)
 }

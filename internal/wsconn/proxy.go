@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 const maxConnectAnswer = 64 << 10
@@ -50,8 +51,11 @@ func (d *dialer) proxy(ctx context.Context) (*url.URL, error) {
 
 // dialThrough returns a connection to the target that leads through the proxy.
 func (d *dialer) dialThrough(ctx context.Context, proxy *url.URL) (net.Conn, error) {
-	addr := hostPort(proxy, proxyPorts[proxy.Scheme])
-	nc, err := d.dialHop(ctx, addr, proxy.Hostname(), proxy.Scheme == "https")
+	host, addr, err := hostPort(proxy, proxyPorts[proxy.Scheme])
+	if err != nil {
+		return nil, errors.New("the proxy URL's host is malformed")
+	}
+	nc, err := d.dialHop(ctx, addr, host, proxy.Scheme == "https")
 	if err != nil {
 		return nil, fmt.Errorf("proxy %s: %w", addr, err)
 	}
@@ -104,8 +108,11 @@ func (d *dialer) connectHeader(ctx context.Context, proxy *url.URL) (http.Header
 func readConnectAnswer(r io.Reader, req *http.Request) error {
 	buffered := bufio.NewReader(io.LimitReader(r, maxConnectAnswer))
 	answer, err := http.ReadResponse(buffered, req)
+	for err == nil && answer.StatusCode/100 == 1 && answer.StatusCode != http.StatusSwitchingProtocols {
+		answer, err = http.ReadResponse(buffered, req) // the last one tells
+	}
 	if err != nil {
-		return fmt.Errorf("CONNECT: %w", err)
+		return fmt.Errorf("CONNECT: %w", unquoted(err))
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("CONNECT: proxy answered HTTP %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
@@ -114,4 +121,14 @@ func readConnectAnswer(r io.Reader, req *http.Request) error {
 		return errors.New("CONNECT: proxy sent bytes that nobody asked for")
 	}
 	return nil
+}
+
+// unquoted leaves out what net/http quotes of an answer that it cannot read: the
+// proxy may have sent its credentials back.
+func unquoted(err error) error {
+	text, _, quotes := strings.Cut(err.Error(), "\"")
+	if !quotes {
+		return err
+	}
+	return &hiddenError{text: strings.TrimRight(text, " :"), cause: err}
 }

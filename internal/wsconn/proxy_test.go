@@ -3,6 +3,7 @@ package wsconn_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -308,5 +309,23 @@ func TestConnectAnswers(t *testing.T) {
 			_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: "ws://host", Transport: tr})
 			require.ErrorContains(t, err, tc.want)
 		})
+	}
+}
+
+// A proxy that sends back what it was sent, in an answer that cannot be read.
+func TestProxysAnswerIsNotQuoted(t *testing.T) {
+	login := base64.StdEncoding.EncodeToString([]byte("u:hunter2"))
+	for _, answer := range []string{
+		"Proxy-Authorization: Basic " + login + "\r\n\r\n",
+		"HTTP/1.1 " + login + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nProxy-Authorization Basic " + login + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + login + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + login + "\r\n\r\n",
+	} {
+		tr := overPipe(scripted(answer))
+		tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("u", "hunter2")})
+		_, err := wsconn.Dial(t.Context(), wsconn.Config{URL: "ws://host", Transport: tr})
+		require.ErrorContains(t, err, "CONNECT")
+		require.NotContains(t, err.Error(), login)
 	}
 }
