@@ -191,12 +191,14 @@ func TestCallWithAnEndlessArgument(t *testing.T) {
 	t.Parallel()
 	list := []any{nil}
 	list[0] = list
+	twice := []any{nil, nil}
+	twice[0], twice[1] = twice, twice
 	names := map[string]any{}
 	names["a"] = names
 	var pointer any
 	pointer = &pointer
 	coin := makeCoin(t, "BTC")
-	for _, param := range []any{list, names, pointer, bitcart.Named{"a": list}} {
+	for _, param := range []any{list, twice, names, pointer, bitcart.Named{"a": list}} {
 		require.Error(t, coin.Call(t.Context(), nil, "echo", param))
 	}
 }

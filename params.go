@@ -103,13 +103,16 @@ func splitParams(params []any) (positional []any, named map[string]any, err erro
 // wireValue is how an argument goes out. Money is text whatever the global
 // settings of its package say, since the daemon reads a number as a float; in a
 // struct of the user's it is what encoding/json makes of it.
-func wireValue(v any) any { return wireValueAt(v, 0) }
+func wireValue(v any) any { return new(wiring).value(v, 0) }
 
-// maxDepth keeps a value that holds itself from going on for ever: deeper down
-// encoding/json finds that out.
+// wiring is the conversion of one argument.
+type wiring struct {
+	tooDeep bool // it ends: encoding/json finds out whether a value holds itself
+}
+
 const maxDepth = 100
 
-func wireValueAt(v any, depth int) any {
+func (w *wiring) value(v any, depth int) any {
 	switch v := v.(type) {
 	case decimal.Decimal:
 		return amountText(v)
@@ -127,7 +130,7 @@ func wireValueAt(v any, depth int) any {
 		if v == nil {
 			return nil
 		}
-		return wireValueAt(*v, depth)
+		return w.value(*v, depth)
 	case big.Int:
 		return v.String() // encoding/json would make {} of it
 	case *big.Int:
@@ -145,18 +148,18 @@ func wireValueAt(v any, depth int) any {
 	case nil, string, bool, int, int64, []string, []byte, json.Marshaler, encoding.TextMarshaler:
 		return v
 	}
-	if depth < maxDepth {
-		return wireElements(reflect.ValueOf(v), depth+1)
+	if w.tooDeep = w.tooDeep || depth == maxDepth; w.tooDeep {
+		return v
 	}
-	return v
+	return w.elements(reflect.ValueOf(v), depth+1)
 }
 
-// wireElements is wireValue for what lists, maps and pointers hold.
-func wireElements(v reflect.Value, depth int) any {
+// elements is value for what lists, maps and pointers hold.
+func (w *wiring) elements(v reflect.Value, depth int) any {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			return wireValueAt(v.Elem().Interface(), depth)
+			return w.value(v.Elem().Interface(), depth)
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 || v.Kind() == reflect.Slice && v.IsNil() {
@@ -164,7 +167,7 @@ func wireElements(v reflect.Value, depth int) any {
 		}
 		list := make([]any, v.Len())
 		for i := range list {
-			list[i] = wireValueAt(element(v.Index(i)), depth)
+			list[i] = w.value(element(v.Index(i)), depth)
 		}
 		return list
 	case reflect.Map:
@@ -173,7 +176,7 @@ func wireElements(v reflect.Value, depth int) any {
 		}
 		members := make(map[string]any, v.Len())
 		for name, e := range v.Seq2() {
-			members[name.String()] = wireValueAt(e.Interface(), depth)
+			members[name.String()] = w.value(e.Interface(), depth)
 		}
 		return members
 	}
