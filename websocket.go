@@ -194,6 +194,10 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 	}
 }
 
+// closePatience is how long a daemon has to answer the close frame: a stream
+// without anything to deliver returns within a second, whatever the daemon does.
+const closePatience = 750 * time.Millisecond
+
 func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 	header := http.Header{}
 	header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(l.d.user+":"+l.d.pass)))
@@ -201,8 +205,9 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 	conn, err := wsconn.Dial(ctx, wsconn.Config{
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
-		LastLife:   func() time.Time { return l.lifeByCalls(current.Load()) },
-		BeforeWait: l.rest,
+		CloseTimeout: closePatience,
+		LastLife:     func() time.Time { return l.lifeByCalls(current.Load()) },
+		BeforeWait:   l.rest,
 	})
 	if err != nil {
 		return nil, l.d.connectError(ctx, err)
