@@ -197,8 +197,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
 		l.queued(w, answer[i])
 	}
+	backlog := l.s.cfg.noBacklog && !w.read && !w.refilling
 	w.refilling = false
-	backlog := l.s.cfg.noBacklog && !w.read
 	var m replay.Merged
 	if l.single {
 		m = l.together.Merge(answer)
@@ -217,14 +217,25 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
-	if !backlog {
-		own := r.events(p, w, m.Own, told.updates, now)
-		l.withLane(w, func() { w.lane.Insert(own) })
+	if backlog && (l.laneOwner(w).droppedAt.IsZero() || w.lane.Len() > 0) {
+		m.Own = behindLive(m.Own)
 	}
+	own := r.events(p, w, m.Own, told.updates, now)
+	l.withLane(w, func() { w.lane.Insert(own) })
 	if !backlog || !p.first || l.chain.refilling || !l.chain.droppedAt.IsZero() {
 		l.chain.lane.Insert(r.events(p, l.chain, m.Chain, told.updates, now))
 	}
 	return chainProven
+}
+
+// behindLive is what of the missed came behind a live update that is held: its
+// lane has dropped it, so it is no backlog.
+func behindLive(missed []replay.Missed) []replay.Missed {
+	from := slices.IndexFunc(missed, func(m replay.Missed) bool { return m.Before > 0 })
+	if from < 0 {
+		return nil
+	}
+	return missed[from:]
 }
 
 // judge reports a gap where nothing proves that the answer holds all that was
