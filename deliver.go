@@ -111,6 +111,9 @@ func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
 	}
 	w.deferred = false
 	l.takeDroppedAt(w)
+	if !l.isPolling() { // where it is what the daemon's queue holds yet
+		w.missing = time.Time{}
+	}
 	w.seen.Keep()
 	l.releaseHistory(w)
 	l.withLane(w, lane.Reopen)

@@ -214,6 +214,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		// was missed after that, or is a live update that the daemon had not queued
 		// yet: either is behind the only gap of the episode.
 		w.unreadIn = w.connect
+	} else {
+		w.missing = time.Time{}
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -292,7 +294,12 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 		p.common.Store(true) // it is the chain's as well
 	}
 	p.gaps.Add(1)
-	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: w.missing, Reason: reason})
+	since := w.missing
+	if since.IsZero() { // an answer has come, and a later one is in doubt
+		since = p.since
+	}
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: since, Reason: reason})
+	w.missing = time.Now() // what was before that is told
 }
 
 // events makes the events of what was missed.

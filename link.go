@@ -110,7 +110,7 @@ type watch struct {
 	gapIn       uint32             // the episode whose gap was reported
 	connect     uint32             // counts the connects
 	unreadIn    uint32             // the connect after which its queue may have been emptied for nothing, begun late, or lost something; 0 = none
-	missing     time.Time          // since when updates may be missing in this episode
+	missing     time.Time          // since when updates may be missing that no gap was told of; zero = none since the last answer
 	turn        uint32             // counts when its lane was held or opened
 	begun       uint32             // the turn with which the pass began
 	awaited     replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
@@ -302,14 +302,14 @@ func (l *link) overflowed(w *watch, now time.Time) {
 		l.together.Drop()
 		for _, w := range l.allWatches() { // the one, if any
 			w.episode++
-			w.missing = now
+			w.lacks(now)
 		}
 	case w == l.chain:
 		l.chainLog.Drop()
 	default:
 		w.seen.Drop(&l.chainLog)
 		w.episode++
-		w.missing = now
+		w.lacks(now)
 	}
 }
 

@@ -80,7 +80,8 @@ func (r *recovery) join(w *watch) {
 	w.episode++
 	w.connect++
 	w.excused = true
-	w.gapIn, w.missing = w.episode, time.Now()
+	w.gapIn = w.episode
+	w.lacks(time.Now())
 	if !r.over {
 		l.hold(w)
 	}
