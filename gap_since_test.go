@@ -165,3 +165,48 @@ func TestGapOfAnOverflowInAPassSaysSince(t *testing.T) {
 	defer j.mu.Unlock()
 	require.False(t, j.gaps[1].Since.After(ended), "%v late", j.gaps[1].Since.Sub(ended))
 }
+
+// A wallet that is added while nothing is connected is new, as one that is added to a connection.
+func TestGapOfAWalletThatIsAddedInAnOutage(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	m, _ := serve(t, d, 1, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+	listenAll(t, m)
+	<-j.connects
+	outage(t, d, func() {
+		eventually(t, func() bool { return !m.Stats()[0].Connected })
+		_, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: d.NewWallet()})
+		require.NoError(t, err)
+	})
+	<-j.connects
+	require.Equal(t, []string{"start", "start of a wallet"}, j.reasons())
+}
+
+// Dropped events of a stranger are told although the wallet is added before its lane has run dry.
+func TestGapOfAStrangerThatIsAddedInAnOutage(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	stranger := d.NewWallet()
+	require.NoError(t, d.Load(stranger))
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	m, _ := serve(t, d, 1, bitcart.WithAllWallets(), bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	open := make(chan struct{})
+	m.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	listenAll(t, m)
+	<-j.connects
+	emit(t, d, stranger, "own", 0, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	emit(t, d, stranger, "own", 1, 4)
+	eventually(t, func() bool { return m.Stats()[0].Dropped == 2 })
+	outage(t, d, func() {
+		eventually(t, func() bool { return !m.Stats()[0].Connected })
+		_, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: stranger})
+		require.NoError(t, err)
+	})
+	<-j.connects
+	close(open)
+	require.Contains(t, j.reasons(), "start of a wallet")
+}

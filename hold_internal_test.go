@@ -41,3 +41,28 @@ func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
 	l.beginDrain()
 	require.NoError(t, l.drain())
 }
+
+// A wallet that was added to a connection, but has joined only when the next one has begun, joins once.
+func TestWalletThatJoinsBehindAConnectJoinsOnce(t *testing.T) {
+	gaps := make(chan Gap, 8)
+	d, err := NewCoin("BTC", WithHooks(Hooks{OnGap: func(_ context.Context, g Gap) { gaps <- g }}))
+	require.NoError(t, err)
+	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
+	s := &stream{transport: websocket}
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d}})
+	l := s.links[0]
+	l.recovery.setPass(new(pass))
+	w, live := l.watchLate(coin)
+	require.True(t, live, "this pass does not know it")
+	p := &pass{since: time.Now()} // the next one does
+	l.recovery.setPass(p)
+	l.recovery.begin(p, []*watch{w})
+	l.recovery.join(w)
+	require.NoError(t, l.hooks.set.Drain(t.Context()))
+	require.Len(t, gaps, 1)
+	require.Equal(t, GapStart, (<-gaps).Reason)
+	l.recovery.releaseAll(true)
+	s.cancel()
+	l.beginDrain()
+	require.NoError(t, l.drain())
+}

@@ -166,7 +166,7 @@ func (l *link) watchCoin(c *Coin) *watch {
 }
 
 // watchLate serves another wallet of a running stream. live reports that it
-// joins a connected websocket, whose recovery has to make it ready.
+// joins a connected websocket, whose pass does not know it.
 func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,7 +175,7 @@ func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 		l.poller.add(w)
 		return w, false
 	}
-	return w, l.connected
+	return w, l.recovery.current() != nil
 }
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.

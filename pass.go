@@ -55,10 +55,15 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for _, w := range ws {
-		w.episode++
-		w.connect++
-		w.excused = false
-		w.lacks(p.since)
+		if w.connect == 0 && !p.first { // it was added while nothing was connected
+			p.gaps.Add(1)
+			r.joins(w)
+		} else {
+			w.episode++
+			w.connect++
+			w.excused = false
+			w.lacks(p.since)
+		}
 		r.beginWallet(w)
 	}
 	if l.chain.refilling && l.chain.missing.Before(p.since) {
