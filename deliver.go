@@ -83,32 +83,34 @@ func (l *link) report(ev *Event, out outcome) {
 // dropped since is in the daemon's queue, if that is not too small.
 func (l *link) dry(lane *queue.Lane[parcel]) {
 	w := l.watchOf(lane)
-	if w == nil && lane == l.chain.lane {
-		w = l.chain
-	}
-	if w != nil && l.recovery.refill(w) {
+	if w == nil {
+		l.dryStranger(lane)
 		return
 	}
-	g := Gap{Since: time.Now(), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
-	if w != nil {
-		g.Since = l.droppedSince(w)
-		if w != l.chain {
-			g.Coin = w.coin
-		}
+	if l.recovery.refill(w) {
+		return
+	}
+	g := Gap{Since: l.droppedSince(w), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
+	if w != l.chain {
+		g.Coin = w.coin
 	}
 	l.gap(g)
-	l.reopen(w, lane)
+	l.reopen(w)
+}
+
+// dryStranger is dry for a lane of a wallet, or of several, that nobody added.
+func (l *link) dryStranger(lane *queue.Lane[parcel]) {
+	if since := lane.DroppingSince(); !since.IsZero() { // otherwise its wallet was removed
+		l.gap(Gap{Since: since, Reason: GapOverflow})
+	}
+	lane.Reopen()
 }
 
 // reopen ends an overflow whose gap was reported: nothing is expected of what
 // was dropped.
-func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
+func (l *link) reopen(w *watch) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if w == nil {
-		lane.Reopen()
-		return
-	}
 	w.deferred = false
 	l.takeDroppedAt(w)
 	if !l.isPolling() { // where it is what the daemon's queue holds yet
@@ -116,7 +118,7 @@ func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
 	}
 	w.seen.Keep()
 	l.releaseHistory(w)
-	l.withLane(w, lane.Reopen)
+	l.withLane(w, w.lane.Reopen)
 }
 
 // droppedSince is when a lane began to drop.
@@ -126,6 +128,8 @@ func (l *link) droppedSince(w *watch) time.Time {
 	return l.laneOwner(w).droppedAt
 }
 
+// watchOf is whose lane it is, nil if nobody's who was added. On a Coin's own
+// stream it is the wallet's, if there is one.
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,6 +137,9 @@ func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
 		if w.lane == lane {
 			return w
 		}
+	}
+	if lane == l.chain.lane {
+		return l.chain
 	}
 	return nil
 }

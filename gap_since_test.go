@@ -210,3 +210,29 @@ func TestGapOfAStrangerThatIsAddedInAnOutage(t *testing.T) {
 	close(open)
 	require.Contains(t, j.reasons(), "start of a wallet")
 }
+
+// Wallets that nobody added drop, too.
+func TestGapOfStrangersSaysSince(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	stranger := d.NewWallet()
+	require.NoError(t, d.Load(stranger))
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	m, _ := serve(t, d, 1, bitcart.WithAllWallets(), bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	open := make(chan struct{})
+	m.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	listenAll(t, m)
+	<-j.connects
+	emit(t, d, stranger, "own", 0, 1)
+	eventually(t, func() bool { return m.Stats()[0].Running == 1 })
+	emit(t, d, stranger, "own", 1, 4)
+	eventually(t, func() bool { return m.Stats()[0].Dropped == 2 })
+	dropped := time.Now()
+	close(open)
+	eventually(t, func() bool { return len(j.reasons()) > 1 })
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	require.False(t, j.gaps[1].Since.After(dropped), "%v late", j.gaps[1].Since.Sub(dropped))
+}

@@ -103,6 +103,9 @@ func (r *recovery) beginWallet(w *watch) {
 // lacks notes since when updates may be missing, unless some are missing since
 // before that: then no answer has come for those yet. hist is held.
 func (w *watch) lacks(since time.Time) {
+	if since.IsZero() {
+		return
+	}
 	if w.missing.IsZero() || since.Before(w.missing) {
 		w.missing = since
 	}
