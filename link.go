@@ -284,6 +284,14 @@ func (l *link) setConnected(up bool) {
 	l.connected, l.armed, l.since = up, 0, time.Now()
 }
 
+// disarm notes that the daemon has forgotten the wallets, although it can be reached.
+func (l *link) disarm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch.Add(1)
+	l.armed = 0
+}
+
 // reportLoss tells that the daemon is not connected.
 func (l *link) reportLoss(err error, retryIn time.Duration) {
 	l.warn("not connected", "url", l.d.name(), "error", err, "retry_in", retryIn)

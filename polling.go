@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/replay"
@@ -64,6 +65,7 @@ type poller struct {
 	interval time.Duration
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
+	restarts atomic.Uint32 // that were seen
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
 	tried     time.Time  // when it last was; guarded by resuming
@@ -136,20 +138,21 @@ func (p *poller) poll(t pollTask) {
 		p.again(t, err, retryPause(p.l.cfg, t.failures))
 		return
 	}
-	asked := time.Now()
+	asked, restarts := time.Now(), p.restarts.Load()
 	updates, err := p.l.getUpdates(c)
 	if err != nil {
 		p.failed(t, err)
 		return
 	}
 	p.answered()
-	if p.l.setArmed(t.w) {
+	watched := restarts == p.restarts.Load() // otherwise the answer may be of before
+	if watched && p.l.setArmed(t.w) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
 	t.at = p.push(t, updates)
 	p.l.hist.Lock()
-	t.w.sure, t.w.missing = true, asked
+	t.w.sure, t.w.missing = watched, asked
 	p.l.hist.Unlock()
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
@@ -205,6 +208,8 @@ func (p *poller) resume() error {
 	}
 	p.tried, p.witnessed = now, now
 	if restarted {
+		p.restarts.Add(1)
+		p.l.disarm()
 		since = p.unread(since)
 		p.l.recovery.unwatch(p.l.allWatches())
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})

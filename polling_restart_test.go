@@ -192,3 +192,32 @@ func TestG7EndOfPollingWaitsForNoGetinfo(t *testing.T) {
 	stream.stopPromptly()
 	require.LessOrEqual(t, d.CountCalls("get_updates"), before+12)
 }
+
+// After a restart that is over before the next poll, the daemon watches a wallet again when it was asked.
+func TestWaitArmedAfterARestartBetweenTwoPolls(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	gaps := make(chan bitcart.Gap, 64)
+	armings := make(chan bitcart.ArmInfo, 64)
+	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(bitcart.Hooks{
+		OnGap: func(_ context.Context, g bitcart.Gap) { gaps <- g },
+		OnArm: func(_ context.Context, info bitcart.ArmInfo) { armings <- info },
+	}))
+	start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 200*time.Millisecond) })
+	armed(t, coin)
+	require.NoError(t, receive(t, armings, "the wallet is watched").Err)
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	require.NoError(t, d.Faults().Restart(patient(t), 0))
+	for receive(t, gaps, "the gap").Reason != bitcart.GapRestart { // a call was under way
+	}
+	require.Zero(t, coin.Stats().Armed)
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, coin.WaitArmed(soon), context.DeadlineExceeded)
+	d.Faults().GateMethod("get_updates", nil)
+	close(gate)
+	armed(t, coin)
+	require.Equal(t, 1, coin.Stats().Armed)
+	require.NoError(t, receive(t, armings, "the wallet is watched again").Err)
+}
