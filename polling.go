@@ -71,6 +71,7 @@ type poller struct {
 	tried     time.Time  // when it last was; guarded by resuming
 	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
+	mute      time.Time  // until when getinfo is not asked; guarded by resuming
 
 	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
 	chain    replay.Chain
@@ -236,13 +237,16 @@ func (p *poller) unread(since time.Time) time.Time {
 // list as long as it has not fewer wallets than before.
 func (p *poller) restarted(away bool) (bool, error) {
 	l := p.l
-	ctx, cancel := context.WithTimeout(p.ctx, loadTimeout) // it empties no queue
+	ctx, cancel := context.WithTimeout(p.ctx, l.d.patience) // it empties no queue
 	defer cancel()
 	ws := l.allWatches()
 	watched := l.recovery.watched(ws) // before the question: the polls of others go on
-	info, err := l.info(ctx)
+	info, mute, err := p.info(ctx)
 	if err != nil {
 		return false, err
+	}
+	if mute {
+		return p.restartedByList(ctx, watched)
 	}
 	total := 0
 	if info.TotalWallets != nil {
@@ -257,6 +261,39 @@ func (p *poller) restarted(away bool) (bool, error) {
 		p.total = total
 	}
 	return restarted, err
+}
+
+// restartedByList is restarted where getinfo does not answer: the daemon's list
+// of wallets tells, or at least that the daemon is there.
+func (p *poller) restartedByList(ctx context.Context, watched []*watch) (bool, error) {
+	p.total = 0
+	restarted, err := p.l.forgotten(ctx, watched)
+	switch {
+	case err != nil && !tellsNothing(err):
+		p.mute = time.Time{} // it is the daemon that does not answer
+	case err == nil && !restarted && !allListed(watched):
+		err = errNoWitness
+	}
+	return restarted, err
+}
+
+// muteTime is how long getinfo is left alone when it has not come back.
+const muteTime = 10 * time.Minute
+
+// info asks getinfo for half of ctx's time, since a node can hold that up alone.
+// mute reports that it does not answer.
+func (p *poller) info(ctx context.Context) (info daemonInfo, mute bool, err error) {
+	if time.Now().Before(p.mute) {
+		return info, true, nil
+	}
+	short, cancel := context.WithTimeout(ctx, p.l.d.patience/2)
+	defer cancel()
+	info, err = p.l.info(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		p.mute = time.Now().Add(muteTime)
+		return info, true, nil
+	}
+	return info, false, err
 }
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the

@@ -221,3 +221,61 @@ func TestWaitArmedAfterARestartBetweenTwoPolls(t *testing.T) {
 	require.Equal(t, 1, coin.Stats().Armed)
 	require.NoError(t, receive(t, armings, "the wallet is watched again").Err)
 }
+
+// A getinfo that does not come back stops no polling: the list of wallets tells, or at least that the
+// daemon is there.
+func TestPollingWhereGetinfoHangs(t *testing.T) {
+	t.Parallel()
+	for name, diskless := range map[string]bool{"wallets on disk": false, "diskless wallets": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			j := newDiary()
+			hooks := j.hooks()
+			hooks.OnDisconnect = func(_ context.Context, info bitcart.DisconnectInfo) { t.Error(info.Err) }
+			coin := newCoin(t, d, bitcart.WithWallet(bitcart.Wallet{Xpub: d.NewWallet(), Diskless: diskless}),
+				bitcart.WithStream(recovering()), bitcart.WithHooks(hooks), bitcart.WithPatience(300*time.Millisecond))
+			in := inboxOf(t, coin, "own")
+			gate := make(chan struct{})
+			defer close(gate)
+			d.Faults().GateMethod("getinfo", gate)
+			stream := start(t, pollingOf(coin))
+			for n := range 3 {
+				require.NoError(t, d.WaitCalls(patient(t), "get_updates", d.CountCalls("get_updates")+2))
+				emit(t, d, coin.WalletKey(), "own", n, n+1)
+				require.Equal(t, n, numberOf(t, in.next()))
+			}
+			stream.stopPromptly()
+			require.Equal(t, 1, d.CountCalls("getinfo"), "it is left alone for a while")
+			require.Empty(t, j.reasons())
+		})
+	}
+}
+
+// A daemon that answers nothing is away, however it goes silent.
+func TestPollingWhereEverythingHangs(t *testing.T) {
+	t.Parallel()
+	for name, diskless := range map[string]bool{"wallets on disk": false, "diskless wallets": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			lost, gaps := make(chan bitcart.DisconnectInfo, 1024), make(chan bitcart.Gap, 64)
+			coin := newCoin(t, d, bitcart.WithWallet(bitcart.Wallet{Xpub: d.NewWallet(), Diskless: diskless}),
+				bitcart.WithStream(recovering()), bitcart.WithPatience(300*time.Millisecond), bitcart.WithHooks(bitcart.Hooks{
+					OnDisconnect: func(_ context.Context, info bitcart.DisconnectInfo) { lost <- info },
+					OnGap:        func(_ context.Context, g bitcart.Gap) { gaps <- g },
+				}))
+			stream := start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 500*time.Millisecond) })
+			armed(t, coin) // between two polls
+			gate := make(chan struct{})
+			d.Faults().GateMethod("", gate)
+			require.Error(t, receive(t, lost, "the loss").Err)
+			require.False(t, coin.Stats().Connected)
+			d.Faults().GateMethod("", nil)
+			close(gate)
+			armed(t, coin)
+			stream.stopPromptly()
+			require.Empty(t, gaps, "it was not restarted")
+		})
+	}
+}
