@@ -3,6 +3,7 @@ package bitcart
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -212,7 +213,9 @@ func (l *link) isArmed(w *watch) bool {
 // WaitArmed returns nil once a running stream watches the wallet: from then on
 // its events arrive, so call it before you show an address to a payer. It
 // waits for a stream to be started, and over reconnects, until ctx ends; then
-// it returns ctx's error. Without a wallet it is ErrWalletRequired.
+// it returns ctx's error. When the wallet's daemon is left alone by a manager's
+// stream that goes on for others, as with WithoutReconnect, it is
+// ErrConnectionFailed. Without a wallet it is ErrWalletRequired.
 func (c *Coin) WaitArmed(ctx context.Context) error {
 	if c.key == "" {
 		return ErrWalletRequired
@@ -222,6 +225,9 @@ func (c *Coin) WaitArmed(ctx context.Context) error {
 		changed := c.armed.next()
 		if c.isArmed() {
 			return nil
+		}
+		if c.manager != nil && c.manager.hasGivenUp(c) {
+			return fmt.Errorf("%w: the stream goes on without this daemon", ErrConnectionFailed)
 		}
 		select {
 		case <-changed:

@@ -50,6 +50,7 @@ type link struct {
 	poller    *poller // nil for a websocket
 	armed     int
 
+	over    atomic.Bool   // its transport has ended by itself
 	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
 	fail    context.CancelCauseFunc
 	started time.Time
@@ -233,11 +234,23 @@ func (l *link) run(ctx context.Context) error {
 	slow := l.watchSlowHandlers(ctx)
 	err := l.s.transport(ctx, l)
 	l.setConnected(false)
+	if ctx.Err() == nil {
+		l.giveUp()
+	}
 	l.beginDrain() // the transport may have ended by itself
 	drained := l.drain()
 	slow()
 	l.d.closeIdle()
 	return errors.Join(err, drained)
+}
+
+// giveUp wakes those who wait for a wallet to be armed: this stream arms none
+// any more.
+func (l *link) giveUp() {
+	l.over.Store(true)
+	for _, w := range l.allWatches() {
+		w.coin.armed.broadcast()
+	}
 }
 
 func (l *link) unwatch() {
