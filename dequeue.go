@@ -168,6 +168,9 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 	if w.gone.Load() {
 		if current := l.lookup(w.coin.key); current != nil {
 			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
+			if !unbroken {
+				current.unreadIn = current.connect // so is what was missed since the end of the connection
+			}
 		}
 		return false, true
 	}

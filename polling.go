@@ -122,8 +122,11 @@ func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w, since: time.Now()}, 
 // poll asks once for one wallet and puts it down for the next time.
 func (p *poller) poll(t pollTask) {
 	c := t.w.coin
-	if t.w.gone.Load() {
-		return // it was removed
+	if t.w.gone.Load() { // it was removed
+		if len(p.l.allWatches()) == 0 {
+			p.tellFirst(nil)
+		}
+		return
 	}
 	if !p.ask(c.key) { // it was removed and added again: the earlier call's answer goes first
 		p.tasks.add(t, time.Now().Add(p.l.cfg.BackoffMin/2))
