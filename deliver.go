@@ -82,12 +82,13 @@ func (l *link) report(ev *Event, out outcome) {
 // dry is told that an overflowed lane has handed over what it had. What was
 // dropped since is in the daemon's queue, if that is not too small.
 func (l *link) dry(lane *queue.Lane[parcel]) {
-	w := l.watchOf(lane)
-	if w == nil {
-		l.dryStranger(lane)
+	if since := lane.DroppingSince(); !since.IsZero() { // of wallets that nobody added
+		l.gap(Gap{Since: since, Reason: GapOverflow})
+		lane.Reopen()
 		return
 	}
-	if l.recovery.refill(w) {
+	w := l.watchOf(lane)
+	if w == nil || l.recovery.refill(w) {
 		return
 	}
 	g := Gap{Since: l.droppedSince(w), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
@@ -96,14 +97,6 @@ func (l *link) dry(lane *queue.Lane[parcel]) {
 	}
 	l.gap(g)
 	l.reopen(w)
-}
-
-// dryStranger is dry for a lane of a wallet, or of several, that nobody added.
-func (l *link) dryStranger(lane *queue.Lane[parcel]) {
-	if since := lane.DroppingSince(); !since.IsZero() { // otherwise its wallet was removed
-		l.gap(Gap{Since: since, Reason: GapOverflow})
-	}
-	lane.Reopen()
 }
 
 // reopen ends an overflow whose gap was reported: nothing is expected of what
@@ -128,20 +121,40 @@ func (l *link) droppedSince(w *watch) time.Time {
 	return l.laneOwner(w).droppedAt
 }
 
-// watchOf is whose lane it is, nil if nobody's who was added. On a Coin's own
-// stream it is the wallet's, if there is one.
+// watchOf is whose overflowed lane it is, nil if its wallet was removed. On a
+// Coin's own stream it is the wallet's, if there is one.
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
+	l.hist.Lock() // refused may be about to note it
+	defer l.hist.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.watches {
+	if lane == l.chain.lane {
+		if l.single {
+			for _, w := range l.watches { // the one, if any
+				return w
+			}
+		}
+		return l.chain
+	}
+	if w := l.dropping[lane]; w != nil {
+		delete(l.dropping, lane)
+		return w
+	}
+	for _, w := range l.watches { // it was removed and added again amid a push
 		if w.lane == lane {
 			return w
 		}
 	}
-	if lane == l.chain.lane {
-		return l.chain
-	}
 	return nil
+}
+
+// drops notes whose lane is to run dry: looking for it among all wallets would
+// take long when many do. mu is held.
+func (l *link) drops(w *watch) {
+	if l.dropping == nil {
+		l.dropping = make(map[*queue.Lane[parcel]]*watch)
+	}
+	l.dropping[w.lane] = w
 }
 
 // gap reports that events may be missing. It runs no user code, so locks may

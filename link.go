@@ -43,6 +43,7 @@ type link struct {
 	mu        sync.Mutex // guards what follows; taken before no other lock, held by no user code
 	watches   map[string]*watch
 	retired   map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
+	dropping  map[*queue.Lane[parcel]]*watch // wallets whose lane has overflowed and not run dry
 	connected bool
 	pass      bool // wallets are being made ready
 	since     time.Time
@@ -188,6 +189,7 @@ func (l *link) removeCoin(c *Coin) {
 		return
 	}
 	delete(l.watches, c.key)
+	delete(l.dropping, w.lane)
 	w.gone.Store(true)
 	if l.isArmed(w) {
 		l.armed--
@@ -331,6 +333,7 @@ func (l *link) overflowed(w *watch, now time.Time) {
 		w.seen.Drop(&l.chainLog)
 		w.episode++
 		w.lacks(now)
+		l.withLane(w, func() { l.drops(w) })
 	}
 }
 

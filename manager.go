@@ -447,6 +447,9 @@ func (m *APIManager) streamsFor(c *Coin) bool {
 func (m *APIManager) hasGivenUp(c *Coin) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.stream == nil || m.stream.ctx.Err() != nil {
+		return false // the next one may have it
+	}
 	given, others := false, false
 	for _, g := range m.groups {
 		switch {
