@@ -72,6 +72,8 @@ type poller struct {
 	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
 	mute      time.Time  // until when getinfo is not asked; guarded by resuming
+	refusals  int        // of the daemon that is away to answer that; guarded by resuming
+	again     time.Time  // when it is asked again after one; guarded by resuming
 
 	mu       sync.Mutex // guards what follows; an answer's items are pushed under it, so that chain-wide ones keep their order
 	chain    replay.Chain
@@ -133,13 +135,12 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	defer p.asked(c.key)
-	err := p.resume()
+	until := p.resume()
 	if p.ctx.Err() != nil {
 		return // it may have waited for long
 	}
-	if err != nil {
-		t.failures++
-		p.again(t, err, retryPause(p.l.cfg, t.failures))
+	if !until.IsZero() {
+		p.tasks.add(t, until)
 		return
 	}
 	asked, restarts := time.Now(), p.restarts.Load()
@@ -184,8 +185,8 @@ func (p *poller) asked(key string) {
 
 // resume asks, before a call names a wallet, whether the daemon has been
 // restarted: when it was away, and otherwise at the interval, since a restart
-// can be over before a call fails. An error says that no wallet may be named.
-func (p *poller) resume() error {
+// can be over before a call fails. until is before when no wallet may be named.
+func (p *poller) resume() (until time.Time) {
 	p.resuming.Lock()
 	defer p.resuming.Unlock()
 	p.mu.Lock()
@@ -195,22 +196,25 @@ func (p *poller) resume() error {
 		since = p.witnessed
 	}
 	if p.ctx.Err() != nil || !served || !away && time.Since(p.tried) < p.interval/2 {
-		return nil
+		return until
 	}
 	now := time.Now()
+	if away && now.Before(p.again) {
+		return p.again // another wallet's poll has just told
+	}
 	restarted, err := p.restarted(away)
 	if err != nil {
 		if !tellsNothing(err) {
-			return err
+			return p.refused(err)
 		}
-		p.tried = now
+		p.tried, p.refusals = now, 0
 		if away { // nobody can tell
 			p.l.gap(Gap{Since: p.unread(since), ChainWide: true, Reason: GapUnknown})
 			p.answered()
 		}
-		return nil
+		return until
 	}
-	p.tried, p.witnessed = now, now
+	p.tried, p.witnessed, p.refusals = now, now, 0
 	if restarted {
 		p.restarts.Add(1)
 		p.l.disarm()
@@ -219,7 +223,20 @@ func (p *poller) resume() error {
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
-	return nil
+	return until
+}
+
+// refused notes that a daemon did not say whether it was restarted: no wallet
+// asks again before the pause is over.
+func (p *poller) refused(err error) (until time.Time) {
+	if p.ctx.Err() != nil {
+		return until
+	}
+	p.refusals++
+	pause := retryPause(p.l.cfg, p.refusals)
+	p.again = time.Now().Add(pause)
+	p.down(err, pause)
+	return p.again
 }
 
 // unread is the earliest time from which on the daemon held what was not read,
@@ -348,11 +365,6 @@ func (p *poller) failed(t pollTask, err error) {
 		p.tasks.add(t, time.Now().Add(retryIn))
 		return
 	}
-	p.again(t, err, retryIn)
-}
-
-// again puts a task down for later, since the daemon cannot be reached.
-func (p *poller) again(t pollTask, err error, retryIn time.Duration) {
 	if !p.down(err, retryIn) {
 		p.tasks.add(t, time.Now().Add(retryIn))
 	}

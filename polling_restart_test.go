@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -278,4 +280,27 @@ func TestPollingWhereEverythingHangs(t *testing.T) {
 			require.Empty(t, gaps, "it was not restarted")
 		})
 	}
+}
+
+// A daemon that is away is asked, and told of, once for each attempt, not once for each wallet.
+func TestPollingOfManyWalletsWhileTheDaemonIsAway(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	const pollCalls = 8 // at once
+	var lost atomic.Int64
+	connects := make(chan bitcart.ConnectInfo, 64)
+	cfg := recovering()
+	cfg.BackoffMin, cfg.BackoffMax = 200*time.Millisecond, 200*time.Millisecond
+	m, _ := serve(t, d, 100, bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
+		OnConnect:    func(_ context.Context, info bitcart.ConnectInfo) { connects <- info },
+		OnDisconnect: func(context.Context, bitcart.DisconnectInfo) { lost.Add(1) },
+	}))
+	start(t, func(ctx context.Context) error { return m.PollUpdates(ctx, 20*time.Millisecond) })
+	receive(t, connects, "the first answer")
+	d.Faults().Stop(bitcarttest.FIN)
+	const most = 2 * pollCalls // those of the first moment were under way at once
+	require.Never(t, func() bool { return lost.Load() > most }, 600*time.Millisecond, pulse)
+	require.NoError(t, d.Faults().Start(patient(t)))
+	info := receive(t, connects, "the second answer")
+	require.LessOrEqual(t, info.Attempts, most+1)
 }
