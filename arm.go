@@ -3,6 +3,7 @@ package bitcart
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -212,8 +213,9 @@ func (l *link) isArmed(w *watch) bool {
 // WaitArmed waits until a running stream watches the wallet, and returns nil.
 // Events arrive from then on, so call it before you show an address to a payer.
 // It also waits for a stream to be started and for reconnects. When ctx ends
-// first it returns ctx's error. Without a wallet the error is
-// ErrWalletRequired.
+// first it returns ctx's error. If a manager's stream goes on for others without
+// the wallet's daemon, as it does with WithoutReconnect, the error is
+// ErrConnectionFailed. Without a wallet it is ErrWalletRequired.
 func (c *Coin) WaitArmed(ctx context.Context) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -226,6 +228,9 @@ func (c *Coin) WaitArmed(ctx context.Context) error {
 		changed := c.armed.next()
 		if c.isArmed() {
 			return nil
+		}
+		if c.manager != nil && c.manager.hasGivenUp(c) {
+			return fmt.Errorf("%w: the stream goes on without this daemon", ErrConnectionFailed)
 		}
 		select {
 		case <-changed:

@@ -30,7 +30,7 @@ type Coin struct {
 	running atomic.Bool            // a stream of its own
 	self    atomic.Pointer[daemon] // of a managed Coin's own stream, with counters of its own
 	watched atomic.Pointer[watch]  // what the running stream keeps for the wallet
-	armed   signal                 // broadcast when the wallet becomes armed, or a stream starts
+	armed   signal                 // broadcast when the wallet becomes armed, or its stream arms none any more
 	_       [16]byte               // to whole cache lines: there may be very many Coins
 }
 

@@ -82,38 +82,36 @@ func (l *link) report(ev *Event, out outcome) {
 // dry is told that an overflowed lane has handed over what it had. What was
 // dropped since is in the daemon's queue, if that is not too small.
 func (l *link) dry(lane *queue.Lane[parcel]) {
-	w := l.watchOf(lane)
-	if w == nil && lane == l.chain.lane {
-		w = l.chain
-	}
-	if w != nil && l.recovery.refill(w) {
+	if since := lane.DroppingSince(); !since.IsZero() { // of wallets that nobody added
+		l.gap(Gap{Since: since, Reason: GapOverflow})
+		lane.Reopen()
 		return
 	}
-	g := Gap{Since: time.Now(), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
-	if w != nil {
-		g.Since = l.droppedSince(w)
-		if w != l.chain {
-			g.Coin = w.coin
-		}
+	w := l.watchOf(lane)
+	if w == nil || l.recovery.refill(w) {
+		return
+	}
+	g := Gap{Since: l.droppedSince(w), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
+	if w != l.chain {
+		g.Coin = w.coin
 	}
 	l.gap(g)
-	l.reopen(w, lane)
+	l.reopen(w)
 }
 
 // reopen ends an overflow whose gap was reported: nothing is expected of what
 // was dropped.
-func (l *link) reopen(w *watch, lane *queue.Lane[parcel]) {
+func (l *link) reopen(w *watch) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if w == nil {
-		lane.Reopen()
-		return
-	}
 	w.deferred = false
 	l.takeDroppedAt(w)
+	if !l.isPolling() { // where it is what the daemon's queue holds yet
+		w.missing = time.Time{}
+	}
 	w.seen.Keep()
 	l.releaseHistory(w)
-	l.withLane(w, lane.Reopen)
+	l.withLane(w, w.lane.Reopen)
 }
 
 // droppedSince is when a lane began to drop.
@@ -123,15 +121,40 @@ func (l *link) droppedSince(w *watch) time.Time {
 	return l.laneOwner(w).droppedAt
 }
 
+// watchOf is whose overflowed lane it is, nil if its wallet was removed. On a
+// Coin's own stream it is the wallet's, if there is one.
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
+	l.hist.Lock() // refused may be about to note it
+	defer l.hist.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.watches {
+	if lane == l.chain.lane {
+		if l.single {
+			for _, w := range l.watches { // the one, if any
+				return w
+			}
+		}
+		return l.chain
+	}
+	if w := l.dropping[lane]; w != nil {
+		delete(l.dropping, lane)
+		return w
+	}
+	for _, w := range l.watches { // it was removed and added again amid a push
 		if w.lane == lane {
 			return w
 		}
 	}
 	return nil
+}
+
+// drops notes whose lane is to run dry: looking for it among all wallets would
+// take long when many do. mu is held.
+func (l *link) drops(w *watch) {
+	if l.dropping == nil {
+		l.dropping = make(map[*queue.Lane[parcel]]*watch)
+	}
+	l.dropping[w.lane] = w
 }
 
 // gap reports that events may be missing. It runs no user code, so locks may

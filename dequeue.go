@@ -172,6 +172,9 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 	if w.gone.Load() {
 		if current := l.lookup(w.coin.key); current != nil {
 			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
+			if !unbroken {
+				current.unreadIn = current.connect // so is what was missed since the end of the connection
+			}
 		}
 		return false, true
 	}
@@ -201,8 +204,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
 		l.queued(w, answer[i])
 	}
+	backlog := l.s.cfg.noBacklog && !w.read && !w.refilling
 	w.refilling = false
-	backlog := l.s.cfg.noBacklog && !w.read
 	var m replay.Merged
 	if l.single {
 		m = l.together.Merge(answer)
@@ -218,17 +221,30 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		// was missed after that, or is a live update that the daemon had not queued
 		// yet: either is behind the only gap of the episode.
 		w.unreadIn = w.connect
+	} else {
+		w.missing = time.Time{}
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
-	if !backlog {
-		own := r.events(p, w, m.Own, told.updates, now)
-		l.withLane(w, func() { w.lane.Insert(own) })
+	if backlog && (l.laneOwner(w).droppedAt.IsZero() || w.lane.Len() > 0) {
+		m.Own = behindLive(m.Own)
 	}
+	own := r.events(p, w, m.Own, told.updates, now)
+	l.withLane(w, func() { w.lane.Insert(own) })
 	if !backlog || !p.first || l.chain.refilling || !l.chain.droppedAt.IsZero() {
 		l.chain.lane.Insert(r.events(p, l.chain, m.Chain, told.updates, now))
 	}
 	return chainProven
+}
+
+// behindLive is what of the missed came behind a live update that is held: its
+// lane has dropped it, so it is no backlog.
+func behindLive(missed []replay.Missed) []replay.Missed {
+	from := slices.IndexFunc(missed, func(m replay.Missed) bool { return m.Before > 0 })
+	if from < 0 {
+		return nil
+	}
+	return missed[from:]
 }
 
 // judge reports a gap where nothing proves that the answer holds all that was
@@ -285,7 +301,12 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 		p.common.Store(true) // it is the chain's as well
 	}
 	p.gaps.Add(1)
-	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: w.missing, Reason: reason})
+	since := w.missing
+	if since.IsZero() { // an answer has come, and a later one is in doubt
+		since = p.since
+	}
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: since, Reason: reason})
+	w.missing = time.Now() // what was before that is told
 }
 
 // events makes the events of what was missed.

@@ -1,5 +1,7 @@
 package bitcart
 
+import "time"
+
 // What the recovery does to lanes: it holds them, and frees them. The lock
 // hist, which all functions here need, makes the steps for the history and for
 // the lane one.
@@ -83,6 +85,8 @@ func (r *recovery) release(p *pass, w *watch, failed bool) {
 	}
 	if failed {
 		r.gapOf(p, w, GapUnknown)
+	} else {
+		w.missing = time.Time{} // the gap of every wallet stands for it
 	}
 	r.free(p, w)
 }

@@ -43,6 +43,7 @@ type link struct {
 	mu         sync.Mutex // guards what follows; taken after hist, with no user code inside
 	watches    map[string]*watch
 	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
+	dropping   map[*queue.Lane[parcel]]*watch // wallets whose lane has overflowed and not run dry
 	connected  bool
 	recovering bool // some wallets have not been tried since the connect
 	since      time.Time
@@ -50,6 +51,7 @@ type link struct {
 	poller     *poller // nil for a websocket
 	armed      int
 
+	over    atomic.Bool   // its transport has ended by itself
 	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
 	fail    context.CancelCauseFunc
 	started time.Time
@@ -112,7 +114,7 @@ type watch struct {
 	// The connect after which its queue may have been emptied for nothing, begun
 	// late, or lost something; 0 = none.
 	unreadIn uint32
-	missing  time.Time          // since when updates may be missing in this episode
+	missing  time.Time          // since when updates may be missing that no gap was reported for; zero = none since the last answer
 	turn     uint32             // counts when its lane was held or opened
 	begun    uint32             // the turn with which the pass began
 	awaited  replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
@@ -168,7 +170,7 @@ func (l *link) watchCoin(c *Coin) *watch {
 }
 
 // watchLate serves another wallet of a running stream. live reports that it
-// joins a connected websocket, whose recovery has to make it ready.
+// joins a connected websocket, whose pass does not know it.
 func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,7 +179,7 @@ func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 		l.poller.add(w)
 		return w, false
 	}
-	return w, l.connected
+	return w, l.recovery.current() != nil
 }
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.
@@ -189,6 +191,7 @@ func (l *link) removeCoin(c *Coin) {
 		return
 	}
 	delete(l.watches, c.key)
+	delete(l.dropping, w.lane)
 	w.gone.Store(true)
 	if l.isArmed(w) {
 		l.armed--
@@ -235,11 +238,23 @@ func (l *link) run(ctx context.Context) error {
 	slow := l.watchSlowHandlers(ctx)
 	err := l.s.transport(ctx, l)
 	l.setConnected(false)
+	if ctx.Err() == nil {
+		l.giveUp()
+	}
 	l.beginDrain() // the transport may have ended by itself
 	drained := l.drain()
 	slow()
 	l.d.closeIdle()
 	return errors.Join(err, drained)
+}
+
+// giveUp wakes those who wait for a wallet to be armed: this stream arms none
+// any more.
+func (l *link) giveUp() {
+	l.over.Store(true)
+	for _, w := range l.allWatches() {
+		w.coin.armed.broadcast()
+	}
 }
 
 func (l *link) unwatch() {
@@ -286,6 +301,14 @@ func (l *link) setConnected(up bool) {
 	l.connected, l.armed, l.since = up, 0, time.Now()
 }
 
+// disarm notes that the daemon has forgotten the wallets, although it can be reached.
+func (l *link) disarm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch.Add(1)
+	l.armed = 0
+}
+
 // reportLoss tells that the daemon is not connected.
 func (l *link) reportLoss(err error, retryIn time.Duration) {
 	l.warn("not connected", "url", l.d.name(), "error", err, "retry_in", retryIn)
@@ -304,14 +327,15 @@ func (l *link) overflowed(w *watch, now time.Time) {
 		l.together.Drop()
 		for _, w := range l.allWatches() { // the one, if any
 			w.episode++
-			w.missing = now
+			w.lacks(now)
 		}
 	case w == l.chain:
 		l.chainLog.Drop()
 	default:
 		w.seen.Drop(&l.chainLog)
 		w.episode++
-		w.missing = now
+		w.lacks(now)
+		l.withLane(w, func() { l.drops(w) })
 	}
 }
 

@@ -445,6 +445,26 @@ func (m *APIManager) streamsFor(c *Coin) bool {
 	return m.stream != nil && m.serves(c)
 }
 
+// hasGivenUp reports whether the manager's stream goes on without the Coin's daemon.
+func (m *APIManager) hasGivenUp(c *Coin) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stream == nil || m.stream.ctx.Err() != nil {
+		return false // the next one may have it
+	}
+	given, others := false, false
+	for _, g := range m.groups {
+		switch {
+		case g.link == nil:
+		case !g.link.over.Load():
+			others = true
+		case g.coins[c.key] == c:
+			given = true
+		}
+	}
+	return given && others
+}
+
 // String returns the number of wallets for each currency.
 func (m *APIManager) String() string {
 	m.mu.Lock()

@@ -411,6 +411,35 @@ func TestFailureOfOneCurrencyEndsNoOther(t *testing.T) {
 	stream.stopPromptly()
 }
 
+// A daemon whose connection has ended for good, while the stream goes on for others, watches no wallet
+// before the next stream: nobody should wait for it.
+func TestWaitArmedOfADaemonThatWithoutReconnectHasLost(t *testing.T) {
+	t.Parallel()
+	s := newTwoDaemons(t, 1)
+	in := inboxOf(t, s.m, "own")
+	stream := start(t, websocketOf(s.m, bitcart.WithoutReconnect()))
+	eth := coinOf(t, s.m, "ETH", s.ethKeys[0])
+	armed(t, eth, coinOf(t, s.m, "BTC", s.btcKeys[0]))
+	waiting := make(chan error, 1)
+	s.eth.Faults().RefuseUpgrade(503, "down")
+	cutOff(t, s.eth, bitcarttest.FIN)
+	eventually(t, func() bool { return !daemonStatsOf(t, s.m, "ETH").Connected })
+	go func() { waiting <- eth.WaitArmed(patient(t)) }()
+	require.ErrorIs(t, receive(t, waiting, "the end of waiting"), bitcart.ErrConnectionFailed)
+	added, err := s.m.AddWallet("ETH", bitcart.Wallet{Xpub: s.eth.NewWallet()})
+	require.NoError(t, err)
+	require.ErrorIs(t, added.WaitArmed(patient(t)), bitcart.ErrConnectionFailed)
+
+	emit(t, s.btc, s.btcKeys[0], "own", 0, 1)
+	require.Equal(t, upTo(1), in.numbers(1), "the other one goes on")
+	require.Error(t, stream.stop(), "it returns why the connection was lost")
+	s.eth.Faults().AcceptUpgrade()
+	go func() { waiting <- added.WaitArmed(patient(t)) }() // for the next stream
+	next := start(t, websocketOf(s.m))
+	require.NoError(t, receive(t, waiting, "the end of waiting"))
+	next.stopPromptly()
+}
+
 // daemonStatsOf is the Stats of a manager's daemon of a currency.
 func daemonStatsOf(t testing.TB, m *bitcart.APIManager, currency string) bitcart.Stats {
 	t.Helper()

@@ -55,11 +55,19 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	for _, w := range ws {
-		w.episode++
-		w.connect++
-		w.excused = false
-		w.missing = p.since
+		if w.connect == 0 && !p.first { // it was added while nothing was connected
+			p.gaps.Add(1)
+			r.joins(w)
+		} else {
+			w.episode++
+			w.connect++
+			w.excused = false
+			w.lacks(p.since)
+		}
 		r.beginWallet(w)
+	}
+	if l.chain.refilling && l.chain.missing.Before(p.since) {
+		p.since = l.chain.missing
 	}
 	switch { // after the wallets, which note their places in the chain's history
 	case !l.single && !l.chain.lane.Overflow():
@@ -80,7 +88,11 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 // and more in it. hist is held.
 func (r *recovery) beginWallet(w *watch) {
 	w.deferred = false
-	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
+	r.l.withLane(w, func() {
+		if w.deferred = w.lane.Overflow(); w.deferred {
+			r.l.drops(w)
+		}
+	})
 	if !w.deferred {
 		r.l.hold(w)
 		w.begun = w.turn
@@ -90,6 +102,17 @@ func (r *recovery) beginWallet(w *watch) {
 	w.held = false
 	r.l.holdHistory(w)
 	r.l.full(w, w.missing)
+}
+
+// lacks notes since when updates may be missing, unless some are missing since
+// before that: then no answer has come for those yet. hist is held.
+func (w *watch) lacks(since time.Time) {
+	if since.IsZero() {
+		return
+	}
+	if w.missing.IsZero() || since.Before(w.missing) {
+		w.missing = since
+	}
 }
 
 // full notes since when a lane takes nothing in that is full at a connect,
@@ -158,7 +181,7 @@ func (r *recovery) overdue(p *pass, ws []*watch) {
 		if w.held && w.turn == w.begun {
 			late = append(late, w)
 			told = told && w.gapIn == w.episode
-			w.gapIn, w.excused = w.episode, true
+			r.coverBy(p, w, true)
 		}
 	}
 	chain := l.chain.held && l.chainHold == p.chainHold
@@ -201,10 +224,24 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	p.gaps.Add(1)
 	l.hist.Lock()
 	for _, w := range ws {
-		w.gapIn, w.excused = w.episode, true // each wallet's gap is this one
+		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
 	}
 	l.hist.Unlock()
 	l.gap(gap)
+}
+
+// coverBy makes the pass's gap for every wallet one wallet's as well. What that
+// one misses since before is told by itself: now if no answer can bring it, else
+// when the answer has come. hist is held.
+func (r *recovery) coverBy(p *pass, w *watch, lost bool) {
+	w.excused = true
+	if w.missing.Before(p.since) {
+		if !lost {
+			return
+		}
+		r.gapOf(p, w, GapUnknown)
+	}
+	w.gapIn, w.missing = w.episode, time.Now()
 }
 
 // watched are the wallets that the daemon should still have loaded.
@@ -358,8 +395,25 @@ func (r *recovery) abandon(since time.Time, next time.Duration) {
 	if !tooLong || !r.waits() {
 		return
 	}
-	r.l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
+	r.tellOutage(since)
 	r.releaseAll(false)
+}
+
+// tellOutage reports a gap of every wallet, but for those that miss something
+// since before.
+func (r *recovery) tellOutage(since time.Time) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if l.chain.refilling && l.chain.missing.Before(since) {
+		since = l.chain.missing
+	}
+	p := &pass{since: since}
+	for _, w := range l.allWatches() {
+		w.lacks(since)
+		r.coverBy(p, w, true)
+	}
+	l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
 }
 
 // waits: an event waits for an answer, or an answer for the next one.

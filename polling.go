@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/replay"
@@ -71,11 +72,15 @@ type poller struct {
 	interval time.Duration
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
+	restarts atomic.Uint32 // that were seen
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
 	tried     time.Time  // when it last was; guarded by resuming
 	witnessed time.Time  // when its answer last told; guarded by resuming
 	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
+	mute      time.Time  // until when getinfo is not asked; guarded by resuming
+	refusals  int        // of the daemon that is away to answer that; guarded by resuming
+	again     time.Time  // when it is asked again after one; guarded by resuming
 
 	// mu guards what follows. An answer's items are pushed under it, so that
 	// chain-wide ones keep their order.
@@ -128,37 +133,40 @@ func (p *poller) add(w *watch) { p.tasks.add(pollTask{w: w, since: time.Now()}, 
 // poll asks once for one wallet and puts it down for the next time.
 func (p *poller) poll(t pollTask) {
 	c := t.w.coin
-	if t.w.gone.Load() {
-		return // it was removed
+	if t.w.gone.Load() { // it was removed
+		if len(p.l.allWatches()) == 0 {
+			p.tellFirst(nil)
+		}
+		return
 	}
 	if !p.ask(c.key) { // it was removed and added again: the earlier call's answer goes first
 		p.tasks.add(t, time.Now().Add(p.l.cfg.BackoffMin/2))
 		return
 	}
 	defer p.asked(c.key)
-	err := p.resume()
+	until := p.resume()
 	if p.ctx.Err() != nil {
 		return // it may have waited for long
 	}
-	if err != nil {
-		t.failures++
-		p.again(t, err, retryPause(p.l.cfg, t.failures))
+	if !until.IsZero() {
+		p.tasks.add(t, until)
 		return
 	}
-	asked := time.Now()
+	asked, restarts := time.Now(), p.restarts.Load()
 	updates, err := p.l.getUpdates(c)
 	if err != nil {
 		p.failed(t, err)
 		return
 	}
 	p.answered()
-	if p.l.setArmed(t.w) {
+	watched := restarts == p.restarts.Load() // otherwise the answer may be of before
+	if watched && p.l.setArmed(t.w) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
 	t.at = p.push(t, updates)
 	p.l.hist.Lock()
-	t.w.sure, t.w.missing = true, asked
+	t.w.sure, t.w.missing = watched, asked
 	p.l.hist.Unlock()
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
@@ -186,8 +194,8 @@ func (p *poller) asked(key string) {
 
 // resume asks, before a call names a wallet, whether the daemon has been
 // restarted: when it was away, and otherwise at the interval, since a restart
-// can be over before a call fails. An error says that no wallet may be named.
-func (p *poller) resume() error {
+// can be over before a call fails. until is before when no wallet may be named.
+func (p *poller) resume() (until time.Time) {
 	p.resuming.Lock()
 	defer p.resuming.Unlock()
 	p.mu.Lock()
@@ -197,29 +205,47 @@ func (p *poller) resume() error {
 		since = p.witnessed
 	}
 	if p.ctx.Err() != nil || !served || !away && time.Since(p.tried) < p.interval/2 {
-		return nil
+		return until
 	}
 	now := time.Now()
+	if away && now.Before(p.again) {
+		return p.again // another wallet's poll has just told
+	}
 	restarted, err := p.restarted(away)
 	if err != nil {
 		if !tellsNothing(err) {
-			return err
+			return p.refused(err)
 		}
-		p.tried = now
+		p.tried, p.refusals = now, 0
 		if away { // nobody can tell
 			p.l.gap(Gap{Since: p.unread(since), ChainWide: true, Reason: GapUnknown})
 			p.answered()
 		}
-		return nil
+		return until
 	}
-	p.tried, p.witnessed = now, now
+	p.tried, p.witnessed, p.refusals = now, now, 0
 	if restarted {
+		p.restarts.Add(1)
+		p.l.disarm()
 		since = p.unread(since)
 		p.l.recovery.unwatch(p.l.allWatches())
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
-	return nil
+	return until
+}
+
+// refused notes that a daemon did not say whether it was restarted: no wallet
+// asks again before the pause is over.
+func (p *poller) refused(err error) (until time.Time) {
+	if p.ctx.Err() != nil {
+		return until
+	}
+	p.refusals++
+	pause := retryPause(p.l.cfg, p.refusals)
+	p.again = time.Now().Add(pause)
+	p.down(err, pause)
+	return p.again
 }
 
 // unread is the earliest time from which on the daemon held what was not read,
@@ -240,13 +266,16 @@ func (p *poller) unread(since time.Time) time.Time {
 // list as long as it has not fewer wallets than before.
 func (p *poller) restarted(away bool) (bool, error) {
 	l := p.l
-	ctx, cancel := context.WithTimeout(p.ctx, loadTimeout) // it empties no queue
+	ctx, cancel := context.WithTimeout(p.ctx, l.d.patience) // it empties no queue
 	defer cancel()
 	ws := l.allWatches()
 	watched := l.recovery.watched(ws) // before the question: the polls of others go on
-	info, err := l.info(ctx)
+	info, mute, err := p.info(ctx)
 	if err != nil {
 		return false, err
+	}
+	if mute {
+		return p.restartedByList(ctx, watched)
 	}
 	total := 0
 	if info.TotalWallets != nil {
@@ -261,6 +290,39 @@ func (p *poller) restarted(away bool) (bool, error) {
 		p.total = total
 	}
 	return restarted, err
+}
+
+// restartedByList is restarted where getinfo does not answer: the daemon's list
+// of wallets tells, or at least that the daemon is there.
+func (p *poller) restartedByList(ctx context.Context, watched []*watch) (bool, error) {
+	p.total = 0
+	restarted, err := p.l.forgotten(ctx, watched)
+	switch {
+	case err != nil && !tellsNothing(err):
+		p.mute = time.Time{} // it is the daemon that does not answer
+	case err == nil && !restarted && !allListed(watched):
+		err = errNoWitness
+	}
+	return restarted, err
+}
+
+// muteTime is how long getinfo is left alone when it has not come back.
+const muteTime = 10 * time.Minute
+
+// info asks getinfo for half of ctx's time, since a node can hold that up alone.
+// mute reports that it does not answer.
+func (p *poller) info(ctx context.Context) (info daemonInfo, mute bool, err error) {
+	if time.Now().Before(p.mute) {
+		return info, true, nil
+	}
+	short, cancel := context.WithTimeout(ctx, p.l.d.patience/2)
+	defer cancel()
+	info, err = p.l.info(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		p.mute = time.Now().Add(muteTime)
+		return info, true, nil
+	}
+	return info, false, err
 }
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the
@@ -312,11 +374,6 @@ func (p *poller) failed(t pollTask, err error) {
 		p.tasks.add(t, time.Now().Add(retryIn))
 		return
 	}
-	p.again(t, err, retryIn)
-}
-
-// again puts a task down for later, since the daemon cannot be reached.
-func (p *poller) again(t pollTask, err error, retryIn time.Duration) {
 	if !p.down(err, retryIn) {
 		p.tasks.add(t, time.Now().Add(retryIn))
 	}

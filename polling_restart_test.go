@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -191,4 +193,114 @@ func TestG7EndOfPollingWaitsForNoGetinfo(t *testing.T) {
 	before := d.CountCalls("get_updates")
 	stream.stopPromptly()
 	require.LessOrEqual(t, d.CountCalls("get_updates"), before+12)
+}
+
+// After a restart that is over before the next poll, the daemon watches a wallet again when it was asked.
+func TestWaitArmedAfterARestartBetweenTwoPolls(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	gaps := make(chan bitcart.Gap, 64)
+	armings := make(chan bitcart.ArmInfo, 64)
+	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(bitcart.Hooks{
+		OnGap: func(_ context.Context, g bitcart.Gap) { gaps <- g },
+		OnArm: func(_ context.Context, info bitcart.ArmInfo) { armings <- info },
+	}))
+	start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 200*time.Millisecond) })
+	armed(t, coin)
+	require.NoError(t, receive(t, armings, "the wallet is watched").Err)
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	require.NoError(t, d.Faults().Restart(patient(t), 0))
+	for receive(t, gaps, "the gap").Reason != bitcart.GapRestart { // a call was under way
+	}
+	require.Zero(t, coin.Stats().Armed)
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, coin.WaitArmed(soon), context.DeadlineExceeded)
+	d.Faults().GateMethod("get_updates", nil)
+	close(gate)
+	armed(t, coin)
+	require.Equal(t, 1, coin.Stats().Armed)
+	require.NoError(t, receive(t, armings, "the wallet is watched again").Err)
+}
+
+// A getinfo that does not come back stops no polling: the list of wallets tells, or at least that the
+// daemon is there.
+func TestPollingWhereGetinfoHangs(t *testing.T) {
+	t.Parallel()
+	for name, diskless := range map[string]bool{"wallets on disk": false, "diskless wallets": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			j := newDiary()
+			hooks := j.hooks()
+			hooks.OnDisconnect = func(_ context.Context, info bitcart.DisconnectInfo) { t.Error(info.Err) }
+			coin := newCoin(t, d, bitcart.WithWallet(bitcart.Wallet{Xpub: d.NewWallet(), Diskless: diskless}),
+				bitcart.WithStream(recovering()), bitcart.WithHooks(hooks), bitcart.WithPatience(300*time.Millisecond))
+			in := inboxOf(t, coin, "own")
+			gate := make(chan struct{})
+			defer close(gate)
+			d.Faults().GateMethod("getinfo", gate)
+			stream := start(t, pollingOf(coin))
+			for n := range 3 {
+				require.NoError(t, d.WaitCalls(patient(t), "get_updates", d.CountCalls("get_updates")+2))
+				emit(t, d, coin.WalletKey(), "own", n, n+1)
+				require.Equal(t, n, numberOf(t, in.next()))
+			}
+			stream.stopPromptly()
+			require.Equal(t, 1, d.CountCalls("getinfo"), "it is left alone for a while")
+			require.Empty(t, j.reasons())
+		})
+	}
+}
+
+// A daemon that answers nothing is away, however it goes silent.
+func TestPollingWhereEverythingHangs(t *testing.T) {
+	t.Parallel()
+	for name, diskless := range map[string]bool{"wallets on disk": false, "diskless wallets": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			lost, gaps := make(chan bitcart.DisconnectInfo, 1024), make(chan bitcart.Gap, 64)
+			coin := newCoin(t, d, bitcart.WithWallet(bitcart.Wallet{Xpub: d.NewWallet(), Diskless: diskless}),
+				bitcart.WithStream(recovering()), bitcart.WithPatience(300*time.Millisecond), bitcart.WithHooks(bitcart.Hooks{
+					OnDisconnect: func(_ context.Context, info bitcart.DisconnectInfo) { lost <- info },
+					OnGap:        func(_ context.Context, g bitcart.Gap) { gaps <- g },
+				}))
+			stream := start(t, func(ctx context.Context) error { return coin.PollUpdates(ctx, 500*time.Millisecond) })
+			armed(t, coin) // between two polls
+			gate := make(chan struct{})
+			d.Faults().GateMethod("", gate)
+			require.Error(t, receive(t, lost, "the loss").Err)
+			require.False(t, coin.Stats().Connected)
+			d.Faults().GateMethod("", nil)
+			close(gate)
+			armed(t, coin)
+			stream.stopPromptly()
+			require.Empty(t, gaps, "it was not restarted")
+		})
+	}
+}
+
+// A daemon that is away is asked, and told of, once for each attempt, not once for each wallet.
+func TestPollingOfManyWalletsWhileTheDaemonIsAway(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	const wallets = 100
+	var lost atomic.Int64
+	connects := make(chan bitcart.ConnectInfo, 64)
+	cfg := recovering()
+	cfg.BackoffMin, cfg.BackoffMax = 200*time.Millisecond, 200*time.Millisecond
+	m, _ := serve(t, d, wallets, bitcart.WithStream(cfg), bitcart.WithHooks(bitcart.Hooks{
+		OnConnect:    func(_ context.Context, info bitcart.ConnectInfo) { connects <- info },
+		OnDisconnect: func(context.Context, bitcart.DisconnectInfo) { lost.Add(1) },
+	}))
+	start(t, func(ctx context.Context) error { return m.PollUpdates(ctx, 20*time.Millisecond) })
+	receive(t, connects, "the first answer")
+	d.Faults().Stop(bitcarttest.FIN)
+	const most = wallets / 2 // some calls were under way; then there are six pauses at most
+	require.Never(t, func() bool { return lost.Load() > most }, 600*time.Millisecond, pulse)
+	require.NoError(t, d.Faults().Start(patient(t)))
+	info := receive(t, connects, "the second answer")
+	require.LessOrEqual(t, info.Attempts, most+1)
 }

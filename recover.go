@@ -77,16 +77,23 @@ func (r *recovery) run(ctx context.Context) {
 func (r *recovery) join(w *watch) {
 	l := r.l
 	l.hist.Lock()
-	w.episode++
-	w.connect++
-	w.excused = true
-	w.gapIn, w.missing = w.episode, time.Now()
+	defer l.hist.Unlock()
+	if w.connect > 0 {
+		return // another connect has it by now
+	}
+	r.joins(w)
 	if !r.over {
 		l.hold(w)
 	}
-	l.hist.Unlock()
-	l.gap(Gap{Coin: w.coin, Since: time.Now(), Reason: GapStart})
 	r.tasks.add(recoverTask{w: w, epoch: l.epoch.Load()}, time.Time{})
+}
+
+// joins begins an episode of a wallet that is new to a running stream. hist is held.
+func (r *recovery) joins(w *watch) {
+	w.episode++
+	w.connect++
+	w.gapIn, w.excused, w.missing = w.episode, true, time.Now()
+	r.l.gap(Gap{Coin: w.coin, Since: w.missing, Reason: GapStart})
 }
 
 // recover makes one wallet ready. leave tells that no call is under way for it

@@ -41,7 +41,7 @@ func (r *recovery) refill(w *watch) bool {
 		return true
 	}
 	asked.episode++
-	asked.missing = since
+	asked.lacks(since)
 	if asked.deferred { // it takes nothing in: its lane must run dry by itself
 		asked.turn++
 		l.holdHistory(asked)
@@ -86,7 +86,7 @@ func (r *recovery) refillWallet(p *pass, w *watch) bool {
 	w.seen.Keep()
 	w.deferred = false
 	w.episode++
-	w.missing = r.l.takeDroppedAt(w)
+	w.lacks(r.l.takeDroppedAt(w))
 	r.l.hold(w)
 	w.refilling = true
 	await := r.l.takeDropped(w)

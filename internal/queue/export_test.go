@@ -27,3 +27,10 @@ func (s *Set[T]) Sleeping() int {
 	defer s.mu.Unlock()
 	return len(s.waits)
 }
+
+// Dropping is of how many lanes it is noted since when they drop.
+func (s *Set[T]) Dropping() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.dropping)
+}

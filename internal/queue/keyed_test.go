@@ -84,6 +84,26 @@ func TestKeyedLaneOverflows(t *testing.T) {
 	})
 }
 
+func TestKeyedLaneKnowsSinceWhenItDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var since []time.Time
+		cfg := narrow(1)
+		begin := time.Now()
+		gate := make(chan struct{})
+		cfg.Handle = func(int, int) (time.Duration, bool) { <-gate; return 0, false }
+		cfg.Dry = func(l *queue.Lane[int]) { since = append(since, l.DroppingSince()) }
+		s := queue.New(cfg)
+		for v := range 6 { // one inside, two wait, the fourth overflows
+			s.PushKeyed("k", v, 1)
+			time.Sleep(time.Second)
+		}
+		close(gate)
+		require.NoError(t, s.Drain(t.Context()))
+		require.Equal(t, []time.Time{begin.Add(3 * time.Second)}, since)
+		require.Zero(t, s.Dropping())
+	})
+}
+
 func TestNoGrowthOverManyKeys(t *testing.T) {
 	const keys = 100_000
 	var handled atomic.Int64

@@ -1,5 +1,7 @@
 package queue
 
+import "time"
+
 // Lane is an ordered queue: its values are handed over one after another. It
 // is open, held, overflowed or removed; see the package's owner for the picture.
 type Lane[T any] struct {
@@ -184,11 +186,20 @@ func (l *Lane[T]) Release(first []T, size func(T) int, keep func(T) bool) {
 	s.announce()
 }
 
+// DroppingSince is when a lane of [Set.PushKeyed] has overflowed, zero if it has
+// not. The owner of other lanes can note that with the outcome of its push.
+func (l *Lane[T]) DroppingSince() time.Time {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	return l.set.dropping[l]
+}
+
 // Reopen ends an overflow: what comes from now on is accepted again.
 func (l *Lane[T]) Reopen() {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
 	l.over, l.toldDry = false, false
+	delete(l.set.dropping, l)
 	l.forgetIfIdle()
 }
 
@@ -284,12 +295,23 @@ func (l *Lane[T]) admit(size int64) Outcome {
 	case l.over:
 		return Dropped
 	case !l.fits(size):
+		l.noteDropping()
 		l.over = true
 		l.enlist() // an empty lane is dry at once
 		l.set.hire()
 		return Overflowed
 	}
 	return Accepted
+}
+
+func (l *Lane[T]) noteDropping() {
+	if !l.keyed {
+		return
+	}
+	if l.set.dropping == nil {
+		l.set.dropping = make(map[*Lane[T]]time.Time)
+	}
+	l.set.dropping[l] = time.Now()
 }
 
 func (l *Lane[T]) enter(v T, size int) {
@@ -430,6 +452,7 @@ func (l *Lane[T]) forgetIfIdle() {
 	}
 	l.removed = true
 	s := l.set
+	delete(s.dropping, l)
 	if s.rest == l {
 		s.rest = nil
 	} else if s.keyed[l.key] == l {

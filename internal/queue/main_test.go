@@ -156,6 +156,7 @@ func (s *stage) empty() {
 	require.Zero(s.t, s.InLine(), "lanes in line")
 	require.Zero(s.t, s.Sleeping(), "retry timers")
 	require.Zero(s.t, s.Keyed(), "keyed lanes")
+	require.Zero(s.t, s.Dropping(), "lanes that drop")
 }
 
 // pushAll pushes values of one byte each and wants them accepted.

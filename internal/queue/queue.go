@@ -78,10 +78,11 @@ type Set[T any] struct {
 	keyed     map[string]*Lane[T] // lanes that exist only while something waits in them
 	rest      *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
 	waits     map[*Lane[T]]*time.Timer
-	spares    [][]item[T]  // room that lanes have left, for the next ones that grow
-	spareRoom int          // of all of them
-	workers   []*worker[T] // alive ones
-	calling   int          // of workers: they run Handle or Dry
+	dropping  map[*Lane[T]]time.Time // keyed lanes that have overflowed, and when
+	spares    [][]item[T]            // room that lanes have left, for the next ones that grow
+	spareRoom int                    // of all of them
+	workers   []*worker[T]           // alive ones
+	calling   int                    // of workers: they run Handle or Dry
 	queued    int
 	retrying  int // of queued: their handler has been called
 	bytes     int64
@@ -233,6 +234,7 @@ func (s *Set[T]) Adopt(key string) *Lane[T] {
 		return nil
 	}
 	delete(s.keyed, key)
+	delete(s.dropping, l)
 	l.keyed, l.key, l.over, l.toldDry = false, "", false, false
 	return l
 }
