@@ -12,7 +12,7 @@
 //	var shop bitcart.Dispatcher
 //	bitcart.On(&shop, func(ctx context.Context, ev *bitcart.Event, p blockio.AddressEvent) error {
 //		if !p.Final() || !p.BalanceChange.IsPositive() {
-//			return nil // told again with more confirmations; or the address has paid
+//			return nil // reported again with more confirmations; or the address has paid
 //		}
 //		return credit(ctx, p.Network, p.TxID, p.Address, p.BalanceChange) // once for this key
 //	})
