@@ -201,7 +201,7 @@ func (c *Coin) PayToMany(ctx context.Context, outputs []Output, opts ...PayOptio
 // and returns its hash. Sending a transaction again is safe and pays only once.
 // A node that has the transaction already may answer with an error; it matches
 // ErrAlreadyBroadcast if its text is known, and the hash is returned beside it,
-// except on BTC, LTC and GRS. After an error that matches ErrMaybeSent the
+// except on BTC, LTC and GRS and for a transaction with blobs. After an error that matches ErrMaybeSent the
 // transaction may be on its way. The Coin needs no wallet. XMR daemons do not
 // support it: the error is ErrUnsupported, without a call. ctx bounds the call
 // as in [Coin.Call].
