@@ -182,10 +182,11 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 // PayTo.
 //
 // Payments from one wallet on one daemon take turns within the process, provided
-// that all name the daemon by the same URL or as this machine. Those of other
-// processes, or through another daemon, can collide with them. ctx bounds the
-// waiting and all calls; without a deadline each call ends after 5 minutes. If
-// ctx ends after the transaction was signed, the error is a *BroadcastError.
+// that all name the daemon by the same URL; localhost and the loopback addresses
+// are one name. Those of other processes, or through another daemon, can collide
+// with them. ctx bounds the waiting and all calls; without a deadline each call
+// ends after 5 minutes. If ctx ends after the transaction was signed, the error
+// is a *BroadcastError.
 func (c *Coin) PayTo(ctx context.Context, address string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	return c.pay(ctx, "PayTo", []Output{{address, amount}}, opts)
 }
