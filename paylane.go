@@ -22,8 +22,8 @@ type payLanes struct {
 type laneKey struct{ url, xpub string }
 
 // oneName is a daemon's URL in one of its spellings: the scheme's port may be
-// left out, and localhost has several names. The unspecified
-// address is where it listens, and connects to it.
+// left out, and localhost has several names: to connect to the unspecified address
+// is one, too.
 func oneName(u url.URL) string {
 	host, port := strings.TrimSuffix(u.Hostname(), "."), u.Port()
 	if ip := net.ParseIP(host); ip != nil {
