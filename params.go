@@ -274,6 +274,10 @@ func (r *redactor) hideWallets(v any) {
 	}
 }
 
+// maxMemberName: what is longer names no member but may be a key. The shortest
+// one is an address.
+const maxMemberName = 24
+
 // hideAll hides every text in an argument.
 func (r *redactor) hideAll(v any) {
 	r.hideWallets(v)
@@ -286,7 +290,10 @@ func (r *redactor) hideAll(v any) {
 			r.hideAll(e)
 		}
 	case map[string]any:
-		for _, e := range v {
+		for name, e := range v {
+			if len(name) > maxMemberName {
+				r.hide(name, "***")
+			}
 			r.hideAll(e)
 		}
 	default:

@@ -134,3 +134,43 @@ func TestMoneyIsTextWhereverItIs(t *testing.T) {
 		testify.Equal(t, test.want, string(got), "%T", test.in)
 	}
 }
+
+// TestEndlessAmountsAreNotWritten: in whichever form they are given.
+func TestEndlessAmountsAreNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, amount := range []decimal.Decimal{decimal.New(1, maxWireExponent+1), decimal.New(1, -maxWireExponent-1)} {
+		null := decimal.NewNullDecimal(amount)
+		for _, v := range []any{amount, &amount, null, &null, []any{&null}, map[int]*decimal.NullDecimal{1: &null}, []decimal.NullDecimal{null}} {
+			_, err := encodeParams([]any{v}, nil)
+			testify.ErrorIs(t, err, ErrInvalidAmount, "%T", v)
+			_, err = encodeParams([]any{Named{"amount": v}}, nil)
+			testify.ErrorIs(t, err, ErrInvalidAmount, "%T", v)
+		}
+	}
+	raw, err := encodeParams([]any{
+		decimal.New(1, maxWireExponent/100), (*decimal.NullDecimal)(nil), (*decimal.Decimal)(nil), (*big.Int)(nil), (*Wallet)(nil),
+		decimal.NullDecimal{}, decimal.New(0, maxWireExponent+1),
+	}, nil)
+	testify.NoError(t, err)
+	testify.JSONEq(t, `["10000000000",null,null,null,null,null,"0"]`, string(raw))
+}
+
+// TestWalletsAmongTheArgumentsAreNamed: what else they say is no secret.
+func TestWalletsAmongTheArgumentsAreNamed(t *testing.T) {
+	t.Parallel()
+	w := Wallet{Xpub: "xpub661MyMwAqRbcF", Contract: "0xdAC17F958D2ee523a2206206994597C13D831ec7"}
+	for _, arg := range []any{w, &w, []Wallet{w}} {
+		text := secretsOf(Wallet{}, "", "batch_load", []any{arg}).clean("no contract " + w.Contract + " in " + w.Xpub)
+		testify.Equal(t, "no contract "+w.Contract+" in "+w.String(), text)
+	}
+}
+
+// TestKeysOfMapsAreSecrets: what a method that takes keys is given may name them.
+func TestKeysOfMapsAreSecrets(t *testing.T) {
+	t.Parallel()
+	const seed = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+	for _, arg := range []any{map[string]any{seed: 1}, map[string]string{seed: "a"}, []map[wireName]int{{seed: 1}}} {
+		text := secretsOf(Wallet{}, "", "batch_load", []any{arg, map[string]any{"amount": 5}}).clean("amount: no such wallet: " + seed)
+		testify.Equal(t, "amount: no such wallet: ***", text)
+	}
+}
