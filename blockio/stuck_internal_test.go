@@ -56,7 +56,7 @@ func TestRetiredLanesAreForgotten(t *testing.T) {
 	}
 	s.mu.Lock()
 	first := s.book.entries[subs[0].topic()]
-	u, err := updateOf(EventAddress, []byte(`{"network":"BTC","address":"3a"}`), bitcart.SourceWebsocket)
+	u, err := updateOf(EventAddress, []byte(`{"network":"BTC","address":"3a"}`), bitcart.SourceStream)
 	require.NoError(t, err)
 	r.push(parcel{update: u, entry: first, size: 1})
 	s.mu.Unlock()
@@ -115,4 +115,56 @@ func (l endLog) Enabled(context.Context, slog.Level) bool { return true }
 func (l endLog) Handle(context.Context, slog.Record) error {
 	l.f()
 	return nil
+}
+
+// A logger that panics when it is asked for its level costs its message alone,
+// as does one that is a zero value.
+func TestGuardedLogger(t *testing.T) {
+	for name, log := range map[string]*slog.Logger{"panics": slog.New(panickingLevel{}), "zero": {}} {
+		require.NotPanics(t, func() { guarded(log).Warn("message") }, name)
+	}
+}
+
+type panickingLevel struct{ slog.Handler }
+
+func (panickingLevel) Enabled(context.Context, slog.Level) bool { panic("the logger has a bug") }
+
+// Of lists without objects it is the first one.
+func TestListWithoutObjects(t *testing.T) {
+	for text, want := range map[string]int{`{"a":[1],"b":[]}`: 1, `{"a":[],"b":[1]}`: 0, `{"a":[1],"b":[{}]}`: 1, `{"b":[1,2],"c":[3],"a":5}`: 2} {
+		items, _, err := findList([]byte(text), "notifications")
+		require.NoError(t, err)
+		require.Len(t, items, want, text)
+	}
+}
+
+// Nobody is told what was dropped of a subscription that was given up.
+func TestUnsubscribedOverflowIsNotTold(t *testing.T) {
+	inside, leave := make(chan bool, 1), make(chan bool)
+	var sink bitcart.Dispatcher
+	sink.On(EventAddress, func(context.Context, *bitcart.Event) error { inside <- true; <-leave; return nil })
+	s, err := NewStream(&sink, WithBounds(Bounds{Queue: 1}))
+	require.NoError(t, err)
+	r, err := s.begin(context.Background())
+	require.NoError(t, err)
+	sub := Subscription{"BTC", TypeAddress, "3a"}
+	require.Error(t, s.Subscribe(canceled(), sub), "nobody answers")
+	u, err := updateOf(EventAddress, []byte(`{"network":"BTC","address":"3a"}`), bitcart.SourceStream)
+	require.NoError(t, err)
+	push := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r.push(parcel{update: u, entry: s.book.entries[sub.topic()], received: time.Now(), size: 1})
+	}
+	push()
+	<-inside
+	push()
+	push()
+	require.EqualValues(t, 1, s.Stats().Dropped)
+	s.Unsubscribe(sub)
+	require.Error(t, s.Subscribe(canceled(), sub), "nobody answers")
+	close(leave)
+	r.beginDrain()
+	require.NoError(t, r.drain())
+	require.Zero(t, s.Stats().Gaps)
 }
