@@ -3,6 +3,7 @@ package bitcart
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func wireSeeds() []any {
 		"n", 1, 7, &wirePointed{6}, json.RawMessage(`{"b": 1}`), time.Unix(1, 5),
 	}
 	return []any{
-		nil, "", "a<b>&\u2028\xff", true, 1, int8(-1), uint64(1 << 63), 1.5, 1e300, float32(0.1), -0.0,
+		nil, "", "a<b>&\u2028\xff", true, 1, int8(-1), uint64(1 << 63), 1.5, 1e300, float32(0.1), math.Copysign(0, -1),
 		json.Number("1.50"), json.RawMessage(` {"b": [1, 2]}`), json.RawMessage(nil), []byte(nil), []byte{}, []byte("ab"),
 		[3]byte{1, 2, 3}, [0]int{}, []int(nil), []int{}, []int{1}, []string(nil), []string{}, []float64{0.1}, [][]int{{1}, nil, {}},
 		[]any{1, "a", nil, []any{}}, []*int{&one, nil}, &one, &text, (*int)(nil), (*string)(nil),
