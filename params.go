@@ -158,8 +158,11 @@ func (w *wiring) value(v any, depth int) any {
 func (w *wiring) elements(v reflect.Value, depth int) any {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() {
-			return w.value(v.Elem().Interface(), depth)
+		switch e := v.Elem(); e.Kind() {
+		case reflect.Slice, reflect.Array, reflect.Map:
+			return w.elements(e, depth)
+		case reflect.Pointer, reflect.Interface:
+			return w.value(e.Interface(), depth)
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 || v.Kind() == reflect.Slice && v.IsNil() {
@@ -167,26 +170,27 @@ func (w *wiring) elements(v reflect.Value, depth int) any {
 		}
 		list := make([]any, v.Len())
 		for i := range list {
-			list[i] = w.value(element(v.Index(i)), depth)
+			list[i] = w.value(asEncoded(v.Index(i)), depth)
 		}
 		return list
 	case reflect.Map:
-		if v.Type().Key().Kind() != reflect.String || v.IsNil() {
+		if v.IsNil() {
 			break
 		}
-		members := make(map[string]any, v.Len())
-		for name, e := range v.Seq2() {
-			members[name.String()] = w.value(e.Interface(), depth)
+		members := reflect.MakeMapWithSize(reflect.MapOf(v.Type().Key(), reflect.TypeFor[any]()), v.Len())
+		for key, e := range v.Seq2() {
+			member := w.value(e.Interface(), depth)
+			members.SetMapIndex(key, reflect.ValueOf(&member).Elem())
 		}
-		return members
+		return members.Interface()
 	}
-	return v.Interface()
+	return asEncoded(v)
 }
 
-// element is an element of a list as encoding/json sees it: a pointer to it may
-// have methods that it has not.
-func element(v reflect.Value) any {
-	if v.CanAddr() && v.Kind() == reflect.Struct {
+// asEncoded is a value as encoding/json sees it: where it can be pointed to, it
+// and what is in it have the methods of a pointer, too.
+func asEncoded(v reflect.Value) any {
+	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
 		return v.Addr().Interface()
 	}
 	return v.Interface()
@@ -270,6 +274,10 @@ func (r *redactor) hideWallets(v any) {
 	}
 }
 
+// maxMemberName: what is longer names no member but may be a key. The shortest
+// one is an address.
+const maxMemberName = 24
+
 // hideAll hides every text in an argument.
 func (r *redactor) hideAll(v any) {
 	r.hideWallets(v)
@@ -282,7 +290,10 @@ func (r *redactor) hideAll(v any) {
 			r.hideAll(e)
 		}
 	case map[string]any:
-		for _, e := range v {
+		for name, e := range v {
+			if len(name) > maxMemberName {
+				r.hide(name, "***")
+			}
 			r.hideAll(e)
 		}
 	default:

@@ -182,10 +182,11 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 // PayTo.
 //
 // Payments from one wallet on one daemon take turns within the process, provided
-// that all name the daemon by the same URL or as this machine. Those of other
-// processes, or through another daemon, can collide with them. ctx bounds the
-// waiting and all calls; without a deadline each call ends after 5 minutes. If
-// ctx ends after the transaction was signed, the error is a *BroadcastError.
+// that all name the daemon by the same URL; localhost and the loopback addresses
+// are one name. Those of other processes, or through another daemon, can collide
+// with them. ctx bounds the waiting and all calls; without a deadline each call
+// ends after 5 minutes. If ctx ends after the transaction was signed, the error
+// is a *BroadcastError.
 func (c *Coin) PayTo(ctx context.Context, address string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	return c.pay(ctx, "PayTo", []Output{{address, amount}}, opts)
 }
@@ -201,7 +202,7 @@ func (c *Coin) PayToMany(ctx context.Context, outputs []Output, opts ...PayOptio
 // and returns its hash. Sending a transaction again is safe and pays only once.
 // A node that has the transaction already may answer with an error; it matches
 // ErrAlreadyBroadcast if its text is known, and the hash is returned beside it,
-// except on BTC, LTC and GRS. After an error that matches ErrMaybeSent the
+// except on BTC, LTC and GRS and for a transaction with blobs. After an error that matches ErrMaybeSent the
 // transaction may be on its way. The Coin needs no wallet. XMR daemons do not
 // support it: the error is ErrUnsupported, without a call. ctx bounds the call
 // as in [Coin.Call].

@@ -186,3 +186,16 @@ func FuzzCheckOutput(f *testing.F) {
 		requireSameAmount(t, json.RawMessage(text), amount, 0)
 	})
 }
+
+// TestHashOfARegisteredCurrencyIsNotKnown: nobody knows how it is computed.
+func TestHashOfARegisteredCurrencyIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for _, symbol := range []string{"BCH", "ETH"} {
+		known, err := NewCoin(symbol)
+		testify.NoError(t, err)
+		testify.NotEmpty(t, known.hashOf("0200"))
+		cur := *known.d.cur
+		cur.registered = true
+		testify.Empty(t, (&Coin{d: &daemon{cur: &cur}}).hashOf("0200"))
+	}
+}

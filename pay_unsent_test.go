@@ -1,6 +1,7 @@
 package bitcart_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/shopspring/decimal"
@@ -43,6 +44,30 @@ func TestPaymentThatTheWalletDidNotTakeIsNone(t *testing.T) {
 		require.NotErrorAs(t, err, new(*bitcart.BroadcastError), "it can never stand beside the one that spends its coins")
 		require.Equal(t, 1, d.CountCalls("broadcast"))
 	})
+}
+
+// TestHashOfAddtransactionIsAHash: what else a daemon answers is no hash to look for.
+func TestHashOfAddtransactionIsAHash(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("5b", 32)
+	tests := []struct{ currency, answer, want string }{
+		{"BTC", `"` + hash + `"`, hash}, {"BTC", `"added"`, ""}, {"BTC", `"` + hash + ` "`, ""},
+		{"BCH", `"Transaction added."`, firstHash}, {"BCH", `null`, firstHash},
+	}
+	unknown := newSymbol() // whose hashes nobody knows here
+	require.NoError(t, bitcart.RegisterCurrency(bitcart.Currency{Symbol: unknown, Port: 6200, Family: bitcart.FamilyElectrum, Decimals: 8, UnitKey: "amount_sat"}))
+	tests = append(tests, struct{ currency, answer, want string }{unknown, `"5b5b"`, "5b5b"})
+	for _, test := range tests {
+		s := newStub(t, func(s *stub) {
+			s.results["payto"], s.results["addtransaction"], s.results["broadcast"] = `"`+firstTx+`"`, test.answer, `null`
+		})
+		coin := makeCoin(t, test.currency, bitcart.WithURL(s.URL), bitcart.WithXpub(payerSeed))
+		t.Cleanup(coin.CloseIdleConnections)
+		_, err := coin.PayTo(patient(t), "an address", dec("1"))
+		var unfinished *bitcart.BroadcastError
+		require.ErrorAs(t, err, &unfinished, "%s %s", test.currency, test.answer)
+		require.Equal(t, test.want, unfinished.TxID, "%s %s", test.currency, test.answer)
+	}
 }
 
 // requireCoins: so many whole coins have left the wallet.

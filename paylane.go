@@ -22,11 +22,14 @@ type payLanes struct {
 type laneKey struct{ url, xpub string }
 
 // oneName is a daemon's URL in one of its spellings: the scheme's port may be
-// left out, and this machine has several names.
+// left out, and localhost has several names: to connect to the unspecified address
+// is one, too.
 func oneName(u url.URL) string {
-	host, port := u.Hostname(), u.Port()
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		host = "localhost"
+	host, port := strings.TrimSuffix(u.Hostname(), "."), u.Port()
+	if ip := net.ParseIP(host); ip != nil {
+		if host = ip.String(); ip.IsLoopback() || ip.IsUnspecified() {
+			host = "localhost"
+		}
 	}
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]

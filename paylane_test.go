@@ -44,6 +44,11 @@ func TestPayLaneOfOneDaemon(t *testing.T) {
 	testify.Same(t, laneOf("https://h/", Wallet{Xpub: "a"}), laneOf("https://H:443", Wallet{Xpub: "a"}))
 	testify.NotSame(t, laneOf("https://h", Wallet{Xpub: "a"}), laneOf("http://h", Wallet{Xpub: "a"}))
 	testify.NotSame(t, laneOf("http://h", Wallet{Xpub: "a"}), laneOf("http://localhost", Wallet{Xpub: "a"}))
+	here := laneOf("http://localhost:5000", Wallet{Xpub: "a"})
+	for _, name := range []string{"127.0.0.1", "127.8.0.1", "LOCALHOST", "localhost.", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]"} {
+		testify.Same(t, here, laneOf("http://"+name+":5000/", Wallet{Xpub: "a"}), name)
+	}
+	testify.Same(t, laneOf("http://[2001:db8::1]:5000", Wallet{Xpub: "a"}), laneOf("http://[2001:DB8:0::0:1]:5000", Wallet{Xpub: "a"}))
 	testify.NotSame(t, coins, laneOf("http://h:1/q", Wallet{Xpub: "a"}))
 	testify.NotSame(t, coins, laneOf("http://h:1/p", Wallet{Xpub: "b"}))
 }

@@ -288,6 +288,9 @@ func (c *Coin) keepCoins(ctx context.Context, tx signedTx) (txid string, err err
 	if txid, err = decodeText(raw); err != nil {
 		return "", undecodable("addtransaction", err)
 	}
+	if !c.d.cur.registered && !hash64.MatchString(txid) {
+		return "", nil // nobody could look for it
+	}
 	return txid, nil
 }
 

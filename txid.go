@@ -12,7 +12,8 @@ import (
 // hashOf is the hash by which the network knows a signed transaction, where the
 // transaction says it: a payment whose broadcast got no hash for an answer can
 // be looked for then. "" on BTC, LTC and GRS, whose daemons tell it before the
-// broadcast, and for what is no transaction.
+// broadcast, for what is no transaction, and for one with blobs, which its hash
+// leaves out.
 func (c *Coin) hashOf(rawTx string) string {
 	cur := c.d.cur
 	switch text := strings.TrimSpace(rawTx); {
@@ -23,7 +24,7 @@ func (c *Coin) hashOf(rawTx string) string {
 			return hash
 		}
 	case pricedByGas[cur.Symbol]:
-		if raw := hexBytes(text); raw != nil {
+		if raw := hexBytes(text); raw != nil && raw[0] != blobType {
 			sum := keccak.Sum256(raw)
 			return "0x" + hex.EncodeToString(sum[:])
 		}
@@ -41,9 +42,15 @@ func (c *Coin) hashOf(rawTx string) string {
 	return ""
 }
 
+// blobType is the first byte of a transaction that is sent with blobs.
+const blobType = 3
+
 // hexBytes is nil for what is no hexadecimal text, or an empty one.
 func hexBytes(text string) []byte {
-	raw, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+	if len(text) >= 2 && text[0] == '0' && text[1]|' ' == 'x' { // Python takes 0X, too
+		text = text[2:]
+	}
+	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw) == 0 {
 		return nil
 	}

@@ -29,6 +29,8 @@ func TestAlreadyBroadcastTellsTheHash(t *testing.T) {
 		{"ETH", standardTx, standardHash}, {"BNB", standardTx[2:], standardHash}, {"MATIC", " " + standardTx, standardHash},
 		{"BCH", firstTx, firstHash}, {"XRG", firstTx, firstHash}, {"BCH", `{"hex":"` + firstTx + `","complete":true}`, firstHash},
 		{"TRX", `{"txID":"` + tron + `","raw_data":{}}`, tron},
+		{"ETH", strings.ToUpper(standardTx), standardHash}, {"ETH", "\t" + strings.ToUpper(standardTx[2:]) + "\n", standardHash},
+		{"ETH", "0x03" + standardTx[2:], ""}, // its blobs are no part of what is hashed
 		{"ETH", "0xzz", ""}, {"ETH", `{"hash":"` + standardHash + `"}`, ""}, {"TRX", `{"txID":"x"}`, ""}, {"TRX", `{"txID":5}`, ""}, {"TRX", "0200", ""},
 		{"BCH", "zz", ""}, {"BCH", `{"hex":5}`, ""}, {"BTC", firstTx, ""},
 	}

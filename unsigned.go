@@ -27,10 +27,14 @@ func lacksSignature(text string) bool {
 	return false
 }
 
-// pushesNoSignature looks at the pushes with which a script begins.
+// pushesNoSignature looks at the pushes with which a script begins. In front of
+// the Schnorr signatures of eight keys the byte ff says that all eight signed;
+// alone, or in front of nothing but a key, it stands for a signature.
 func pushesNoSignature(script []byte) bool {
 	r := byteReader{rest: script}
-	for len(r.rest) > 0 && r.ok() {
+	pushes, first := 0, false
+reading:
+	for ; len(r.rest) > 0 && r.ok(); pushes++ {
 		var push []byte
 		switch op := r.take(1)[0]; {
 		case op <= 75: // 0 stands in front of the signatures of many keys
@@ -40,13 +44,16 @@ func pushesNoSignature(script []byte) bool {
 		case op == 77:
 			push = r.take(r.number(2))
 		default:
-			return false
+			break reading
 		}
-		if len(push) == 1 && push[0] == 0xff {
+		if len(push) != 1 || push[0] != 0xff {
+			continue
+		}
+		if first = pushes == 0; !first {
 			return true
 		}
 	}
-	return false
+	return first && pushes <= 2
 }
 
 // byteReader takes bytes off the front of a transaction, until there are too few.

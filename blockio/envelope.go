@@ -115,10 +115,17 @@ func canonical(raw json.RawMessage) []byte {
 		return raw
 	}
 	out, err := json.Marshal(value)
-	if err != nil || bytes.ContainsRune(out, utf8.RuneError) {
-		return raw // it may stand for bytes that differ from those of another event
+	if err != nil || bytes.ContainsRune(out, utf8.RuneError) && !isUnicode(raw) {
+		return raw // what was replaced may differ from that of another event
 	}
 	return out
+}
+
+// isUnicode is false for a JSON text of which decoding replaces something: bytes
+// that are no UTF-8, and escaped halves of a pair, which any escape that begins
+// like one is taken for.
+func isUnicode(raw []byte) bool {
+	return utf8.Valid(raw) && !bytes.Contains(bytes.ToLower(raw), []byte(`\ud`))
 }
 
 // updateOf is the update of an event, whose Raw is its data as received, from

@@ -2,6 +2,8 @@ package blockio
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"strings"
@@ -208,6 +210,13 @@ func TestDedupKey(t *testing.T) {
 }
 
 func TestDedupKeyOfAnEventID(t *testing.T) {
+	// The sign for what cannot be read may be what the sender wrote.
+	data := func(text string) string { return envelope{Data: json.RawMessage(text)}.dedupKey() }
+	replaced := data("{\"a\":\"\ufffd\",\"b\":1}")
+	require.Equal(t, replaced, data("{ \"b\": 1, \"a\": \"\ufffd\" }"))
+	require.Equal(t, replaced, data(`{"a":"\ufffd","b":1}`))
+	sum := sha256.Sum256([]byte("0:,0:,0:,0:,{\"a\":\"\ufffd\",\"b\":1}"))
+	require.Equal(t, "digest:"+hex.EncodeToString(sum[:]), replaced, "stored keys hold")
 	require.Equal(t, "event:e", envelope{EventID: "e", NotificationID: "n", Type: "x"}.dedupKey())
 	require.Equal(t, envelope{EventID: "e", Attempt: 1}.dedupKey(), envelope{EventID: "e", Attempt: 2, NotificationID: "m"}.dedupKey())
 	require.NotEqual(t, envelope{EventID: "e"}.dedupKey(), envelope{EventID: "f"}.dedupKey())

@@ -120,6 +120,9 @@ func (r *streamRun) beginDrain() {
 // cancelled.
 const drainGrace = time.Second
 
+// loggerGrace is how long the end waits for the logger: it may be what is stuck.
+const loggerGrace = 100 * time.Millisecond
+
 // drain waits until everything was handed over and told. When the time is over
 // it cancels what runs and reports what is left.
 func (r *streamRun) drain() error {
@@ -143,8 +146,8 @@ func (r *streamRun) drain() error {
 	running, refused := r.queue.Wait(last)
 	r.notices.drain(last) // errors of handlers that were cancelled
 	calling, lost, cutOff := r.notices.end(last)
-	if lost > 0 && calling == 0 { // what is inside may be the logger, which does not return
-		r.s.cfg.log.Warn("functions of the stream were not called before its end", "calls", lost)
+	if lost > 0 {
+		r.warnAtEnd("functions of the stream were not called before its end", "calls", lost)
 	}
 	left.Running = running + calling
 	left.Undelivered += int(r.undelivered.Load())
@@ -154,6 +157,20 @@ func (r *streamRun) drain() error {
 		return nil
 	}
 	return &left
+}
+
+// warnAtEnd logs when nothing else is called any more. A logger that does not
+// return is left behind.
+func (r *streamRun) warnAtEnd(msg string, args ...any) {
+	logged := make(chan struct{})
+	go func() {
+		defer close(logged)
+		r.s.cfg.log.Warn(msg, args...)
+	}()
+	select {
+	case <-logged:
+	case <-time.After(loggerGrace):
+	}
 }
 
 var (

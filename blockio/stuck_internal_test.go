@@ -1,0 +1,170 @@
+package blockio
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+)
+
+// A logger that is stuck holds one message, not one for each renewal that fails.
+func TestAsidesDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a asides
+		var calls atomic.Int64
+		gate := make(chan struct{})
+		stuck := func() { calls.Add(1); <-gate }
+		for range 10 {
+			a.call(stuck)
+			synctest.Wait()
+		}
+		require.EqualValues(t, 1, calls.Load())
+		ended := make(chan struct{})
+		go func() { heldClaim{asides: &a}.end(); close(ended) }()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Fatal("it is still being logged")
+		default:
+		}
+		close(gate)
+		<-ended
+		a.call(stuck)
+		a.running.Wait()
+		require.EqualValues(t, 2, calls.Load(), "the next one is logged again")
+	})
+}
+
+// Lanes that retired and have nothing left to hand over are forgotten.
+func TestRetiredLanesAreForgotten(t *testing.T) {
+	inside, leave := make(chan bool, 1), make(chan bool)
+	var sink bitcart.Dispatcher
+	sink.On(EventAddress, func(context.Context, *bitcart.Event) error { inside <- true; <-leave; return nil })
+	s, err := NewStream(&sink)
+	require.NoError(t, err)
+	r, err := s.begin(context.Background())
+	require.NoError(t, err)
+	subs := []Subscription{{"BTC", TypeAddress, "3a"}, {"BTC", TypeAddress, "3b"}}
+	for _, sub := range subs {
+		require.Error(t, s.Subscribe(canceled(), sub), "nobody answers")
+	}
+	s.mu.Lock()
+	first := s.book.entries[subs[0].topic()]
+	u, err := updateOf(EventAddress, []byte(`{"network":"BTC","address":"3a"}`), bitcart.SourceStream)
+	require.NoError(t, err)
+	r.push(parcel{update: u, entry: first, size: 1})
+	s.mu.Unlock()
+	<-inside
+	s.Unsubscribe(subs[0])
+	retired := func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(r.retired) }
+	require.Equal(t, 1, retired(), "a handler is inside")
+	close(leave)
+	require.Eventually(t, first.lane.Idle, 10*time.Second, time.Millisecond)
+	s.Unsubscribe(subs[1])
+	require.Zero(t, retired())
+	r.beginDrain()
+	require.NoError(t, r.drain())
+}
+
+// How many calls a stuck function has cost is logged at the end, which waits
+// for no logger.
+func TestCallsThatWereNotMadeAreLogged(t *testing.T) {
+	for name, stuck := range map[string]bool{"logger returns": false, "logger is stuck, too": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gate := make(chan struct{})
+				var logged atomic.Int64
+				log := slog.New(endLog{slog.DiscardHandler, func() {
+					if logged.Add(1); stuck {
+						<-gate
+					}
+				}})
+				s, err := NewStream(&bitcart.Dispatcher{}, WithLogger(log), WithBounds(Bounds{Drain: time.Second}))
+				require.NoError(t, err)
+				r, err := s.begin(context.Background())
+				require.NoError(t, err)
+				r.notices.post(func(context.Context) { <-gate })
+				r.notices.post(func(context.Context) { t.Error("too late") })
+				synctest.Wait()
+				begun := time.Now()
+				r.beginDrain()
+				require.ErrorIs(t, r.drain(), bitcart.ErrDrainTimeout)
+				require.LessOrEqual(t, time.Since(begun), time.Second+drainGrace+loggerGrace)
+				require.EqualValues(t, 1, logged.Load())
+				close(gate)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// endLog calls f for each message.
+type endLog struct {
+	slog.Handler
+	f func()
+}
+
+func (l endLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l endLog) Handle(context.Context, slog.Record) error {
+	l.f()
+	return nil
+}
+
+// A logger that panics when it is asked for its level costs its message alone,
+// as does one that is a zero value.
+func TestGuardedLogger(t *testing.T) {
+	for name, log := range map[string]*slog.Logger{"panics": slog.New(panickingLevel{}), "zero": {}} {
+		require.NotPanics(t, func() { guarded(log).Warn("message") }, name)
+	}
+}
+
+type panickingLevel struct{ slog.Handler }
+
+func (panickingLevel) Enabled(context.Context, slog.Level) bool { panic("the logger has a bug") }
+
+// Of lists without objects it is the first one.
+func TestListWithoutObjects(t *testing.T) {
+	for text, want := range map[string]int{`{"a":[1],"b":[]}`: 1, `{"a":[],"b":[1]}`: 0, `{"a":[1],"b":[{}]}`: 1, `{"b":[1,2],"c":[3],"a":5}`: 2} {
+		items, _, err := findList([]byte(text), "notifications")
+		require.NoError(t, err)
+		require.Len(t, items, want, text)
+	}
+}
+
+// Nobody is told what was dropped of a subscription that was given up.
+func TestUnsubscribedOverflowIsNotTold(t *testing.T) {
+	inside, leave := make(chan bool, 1), make(chan bool)
+	var sink bitcart.Dispatcher
+	sink.On(EventAddress, func(context.Context, *bitcart.Event) error { inside <- true; <-leave; return nil })
+	s, err := NewStream(&sink, WithBounds(Bounds{Queue: 1}))
+	require.NoError(t, err)
+	r, err := s.begin(context.Background())
+	require.NoError(t, err)
+	sub := Subscription{"BTC", TypeAddress, "3a"}
+	require.Error(t, s.Subscribe(canceled(), sub), "nobody answers")
+	u, err := updateOf(EventAddress, []byte(`{"network":"BTC","address":"3a"}`), bitcart.SourceStream)
+	require.NoError(t, err)
+	push := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r.push(parcel{update: u, entry: s.book.entries[sub.topic()], received: time.Now(), size: 1})
+	}
+	push()
+	<-inside
+	push()
+	push()
+	require.EqualValues(t, 1, s.Stats().Dropped)
+	s.Unsubscribe(sub)
+	require.Error(t, s.Subscribe(canceled(), sub), "nobody answers")
+	close(leave)
+	r.beginDrain()
+	require.NoError(t, r.drain())
+	require.Zero(t, s.Stats().Gaps)
+}
