@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/replay"
-	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 const (
@@ -153,7 +152,7 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	asked, restarts := time.Now(), p.restarts.Load()
-	updates, err := p.l.getUpdates(c)
+	answer, err := p.l.getUpdates(c)
 	if err != nil {
 		p.failed(t, err)
 		return
@@ -164,7 +163,7 @@ func (p *poller) poll(t pollTask) {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
-	t.at = p.push(t, updates)
+	t.at = p.push(t, answer)
 	p.l.hist.Lock()
 	t.w.sure, t.w.missing = watched, asked
 	p.l.hist.Unlock()
@@ -327,15 +326,15 @@ func (p *poller) info(ctx context.Context) (info daemonInfo, mute bool, err erro
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the
 // queue of every wallet and are taken from the first that tells them.
-func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
+func (p *poller) push(t pollTask, answer dequeued) replay.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(updates) >= p.queueCap {
+	if answer.size >= p.queueCap {
 		p.l.gap(Gap{Coin: t.w.coin, Since: t.since, Reason: GapOverflow, ChainWide: true})
-		p.queueCap = len(updates)
+		p.queueCap = answer.size
 	}
 	var chain []replay.Fingerprint
-	for _, u := range updates {
+	for _, u := range answer.updates {
 		if chainWide(u.Event) {
 			chain = append(chain, replay.Of(u.Text))
 		}
@@ -346,7 +345,7 @@ func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
 		w = current // it was removed and added again meanwhile
 	}
 	now := time.Now()
-	for _, u := range updates {
+	for _, u := range answer.updates {
 		if !chainWide(u.Event) {
 			p.l.push(w, w.coin.key, &u, SourcePoll, now)
 			continue

@@ -28,7 +28,7 @@ func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
 	require.NoError(t, err)
 	l.hist.Lock()
 	w.sure, w.read = true, true // the daemon has watched it before this connection
-	w.keep(answer)
+	w.keep(dequeued{answer, len(answer)})
 	asked := r.turnOf(w)
 	l.hist.Unlock()
 	r.failed(p, w, asked)
@@ -89,15 +89,15 @@ func TestLostAnswerOfARemovedWalletIsRemembered(t *testing.T) {
 	w, live := l.watchLate(coin)
 	require.True(t, live)
 	r.join(w)
-	_, merged := r.merge(p, w, nil, r.beforeAsking(w), true)
+	_, merged := r.merge(p, w, dequeued{}, r.beforeAsking(w), true)
 	require.True(t, merged, "its own queue was read")
-	_, merged = r.merge(p, old, nil, asked, false) // behind the end of the connection
+	_, merged = r.merge(p, old, dequeued{}, asked, false) // behind the end of the connection
 	require.True(t, merged)
 
 	p = &pass{since: time.Now()}
 	r.setPass(p)
 	r.begin(p, []*watch{w})
-	_, merged = r.merge(p, w, nil, r.beforeAsking(w), true)
+	_, merged = r.merge(p, w, dequeued{}, r.beforeAsking(w), true)
 	require.True(t, merged)
 	require.NoError(t, l.hooks.set.Drain(t.Context()))
 	require.Len(t, gaps, 2)
