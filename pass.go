@@ -88,11 +88,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 // and more in it. hist is held.
 func (r *recovery) beginWallet(w *watch) {
 	w.deferred = false
-	r.l.withLane(w, func() {
-		if w.deferred = w.lane.Overflow(); w.deferred {
-			r.l.drops(w)
-		}
-	})
+	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
 	if !w.deferred {
 		r.l.hold(w)
 		w.begun = w.turn
