@@ -298,6 +298,11 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.
 func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
+	r.tell(p, w, reason, !p.proven.Load())
+}
+
+// tell is gapOf where it is known whether the chain's may be missing as well.
+func (r *recovery) tell(p *pass, w *watch, reason GapReason, chainWide bool) {
 	w.excused = true
 	if w.gapIn == w.episode {
 		return
@@ -311,7 +316,7 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 	if since.IsZero() { // an answer has come, and a later one is in doubt
 		since = p.since
 	}
-	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: since, Reason: reason})
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || chainWide, Since: since, Reason: reason})
 	w.missing = time.Now() // what was before that is told
 }
 

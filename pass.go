@@ -231,11 +231,11 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 // when the answer has come. hist is held.
 func (r *recovery) coverBy(p *pass, w *watch, lost bool) {
 	w.excused = true
-	if w.missing.Before(p.since) {
+	if !w.missing.IsZero() && w.missing.Before(p.since) {
 		if !lost {
 			return
 		}
-		r.gapOf(p, w, GapUnknown)
+		r.tell(p, w, GapUnknown, false) // the chain's are missing since p.since
 	}
 	w.gapIn, w.missing = w.episode, time.Now()
 }

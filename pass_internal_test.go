@@ -1,0 +1,209 @@
+package bitcart
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/internal/wire"
+)
+
+// rig is a manager's link without a daemon, whose passes the test makes step by step.
+type rig struct {
+	*link
+	t    *testing.T
+	ws   []*watch
+	gaps chan Gap
+}
+
+func newRig(t *testing.T, wallets int, cfg StreamConfig) *rig {
+	t.Helper()
+	g := &rig{t: t, gaps: make(chan Gap, 64)}
+	d, err := NewCoin("BTC", WithStream(cfg), WithHooks(Hooks{OnGap: func(_ context.Context, gap Gap) { g.gaps <- gap }}))
+	require.NoError(t, err)
+	plan := &linkPlan{d: d.d, chain: d}
+	for i := range wallets {
+		plan.coins = append(plan.coins, newCoin(d.d, Wallet{Xpub: strconv.Itoa(i)}, nil))
+	}
+	s := &stream{transport: websocket}
+	s.prepare(context.Background(), []*linkPlan{plan})
+	g.link = s.links[0]
+	for _, c := range plan.coins {
+		g.ws = append(g.ws, g.lookup(c.key))
+	}
+	t.Cleanup(func() {
+		g.recovery.releaseAll(true)
+		s.cancel()
+		g.beginDrain()
+		require.NoError(t, g.drain())
+	})
+	return g
+}
+
+// connects begins a pass that may miss what came since.
+func (g *rig) connects(first bool, since time.Time) *pass {
+	p := &pass{first: first, since: since, ctx: context.Background()}
+	g.recovery.setPass(p)
+	g.recovery.begin(p, g.ws)
+	return p
+}
+
+// answered merges an empty answer of a wallet's queue.
+func (g *rig) answered(p *pass, w *watch) {
+	g.t.Helper()
+	_, merged := g.recovery.merge(p, w, dequeued{}, g.recovery.beforeAsking(w), true)
+	require.True(g.t, merged)
+}
+
+// told are the gaps since the last call.
+func (g *rig) told() []Gap {
+	g.t.Helper()
+	require.NoError(g.t, g.hooks.set.Drain(g.t.Context()))
+	var list []Gap
+	for len(g.gaps) > 0 {
+		gap := <-g.gaps
+		gap.Currency = ""
+		list = append(list, gap)
+	}
+	return list
+}
+
+// halfRead is a rig that has begun its second pass: the first wallet's queue was read in the first one,
+// the second one's could not be, at the time failed. The second pass misses what came since cut.
+func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
+	t.Helper()
+	g = newRig(t, 2, StreamConfig{})
+	p = g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	g.answered(p, g.ws[0])
+	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]))
+	g.hist.Lock()
+	failed = g.ws[1].missing
+	g.hist.Unlock()
+	require.Len(t, g.told(), 1)
+	cut = time.Now().Add(time.Second)
+	return g, g.connects(false, cut), failed, cut
+}
+
+// A gap of every wallet does not stand for what one of them misses since before. That concerns this
+// wallet alone: what the chain misses is in the gap of all.
+func TestGapOfEveryWalletBesideAnOlderOne(t *testing.T) {
+	for name, give := range map[string]func(r *recovery, p *pass, ws []*watch, since time.Time){
+		"a pass that takes too long":    func(r *recovery, p *pass, ws []*watch, _ time.Time) { r.overdue(p, ws) },
+		"an outage that takes too long": func(r *recovery, _ *pass, _ []*watch, since time.Time) { r.tellOutage(since) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, p, failed, cut := halfRead(t)
+			give(g.recovery, p, g.ws, cut)
+			require.Equal(t, []Gap{
+				{Coin: g.ws[1].coin, Since: failed, Reason: GapUnknown},
+				{ChainWide: true, Since: cut, Reason: GapUnknown},
+			}, g.told())
+			for _, w := range g.ws {
+				g.recovery.release(p, w, true)
+			}
+			require.Empty(t, g.told(), "all of it was told")
+		})
+	}
+}
+
+// Who is told of an outage in which no pass has begun misses nothing since before.
+func TestGapOfAnOutage(t *testing.T) {
+	g := newRig(t, 2, StreamConfig{})
+	p := g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	for _, w := range g.ws {
+		g.answered(p, w)
+	}
+	require.Len(t, g.told(), 1)
+	cut := time.Now()
+	g.recovery.tellOutage(cut)
+	require.Equal(t, []Gap{{ChainWide: true, Since: cut, Reason: GapUnknown}}, g.told())
+	// What the chain has dropped before is missing as well.
+	dropped := cut.Add(-time.Second)
+	g.hist.Lock()
+	g.chain.refilling, g.chain.missing = true, dropped
+	g.hist.Unlock()
+	g.recovery.tellOutage(cut)
+	require.Equal(t, []Gap{{ChainWide: true, Since: dropped, Reason: GapUnknown}}, g.told())
+	g.hist.Lock()
+	g.chain.refilling = false
+	g.hist.Unlock()
+}
+
+// Where the daemon keeps no queue each connect is one gap of every wallet; one that was not watched before
+// has its own.
+func TestGapsWithoutTheDaemonsQueue(t *testing.T) {
+	g := newRig(t, 2, StreamConfig{DequeCap: -1})
+	p := g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	g.recovery.release(p, g.ws[0], false)
+	g.recovery.notLoaded(p, recoverTask{w: g.ws[1]}, context.DeadlineExceeded)
+	g.hist.Lock()
+	notWatched := g.ws[1].missing
+	g.hist.Unlock()
+	require.Len(t, g.told(), 1)
+	cut := time.Now().Add(time.Second)
+	p = g.connects(false, cut)
+	g.recovery.witness(p, g.ws)
+	require.Equal(t, []Gap{
+		{Coin: g.ws[1].coin, Since: notWatched, Reason: GapUnknown},
+		{ChainWide: true, Since: cut, Reason: GapUnknown},
+	}, g.told())
+}
+
+// A lane that is full at such a connect, and runs dry before the gap of every wallet, needs no other one than
+// its own overflow's.
+func TestG11LaneThatRunsDryBeforeTheGapOfEveryWallet(t *testing.T) {
+	g := newRig(t, 1, StreamConfig{DequeCap: -1, QueuePerWallet: 1})
+	w := g.ws[0]
+	p := g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	g.recovery.release(p, w, false)
+	inside, open := make(chan struct{}, 8), make(chan struct{})
+	w.coin.On("own", func(context.Context, *Event) error { inside <- struct{}{}; <-open; return nil })
+	updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
+	require.NoError(t, err)
+	g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now())
+	<-inside
+	g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now())
+	require.Len(t, g.told(), 1)
+	cut := time.Now()
+	p = g.connects(false, cut)
+	close(open)
+	require.NoError(t, g.queue.Drain(t.Context()))
+	require.Equal(t, []Gap{{Coin: w.coin, Since: cut, Reason: GapOverflow}}, g.told())
+	g.recovery.witness(p, g.ws)
+	require.Equal(t, []Gap{{ChainWide: true, Since: cut, Reason: GapUnknown}}, g.told())
+}
+
+// A refill misses what its lane has dropped, although the connection has ended since, and an answer has told
+// of what was missed before. One whose lane has dropped nothing adds nothing.
+func TestRefillMissesWhatWasDropped(t *testing.T) {
+	g := newRig(t, 1, StreamConfig{})
+	w := g.ws[0]
+	p := g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	g.answered(p, w)
+	cut := time.Now().Add(time.Second)
+	g.connects(false, cut)
+	for _, dropped := range []time.Time{{}, cut.Add(-time.Minute), {}} {
+		g.hist.Lock()
+		before := w.missing
+		w.droppedAt = dropped
+		g.hist.Unlock()
+		require.True(t, g.recovery.refill(w))
+		if dropped.IsZero() {
+			dropped = before
+		}
+		g.hist.Lock()
+		require.Equal(t, dropped, w.missing)
+		g.hist.Unlock()
+	}
+	g.hist.Lock()
+	w.refilling = false
+	g.hist.Unlock()
+}
