@@ -253,15 +253,6 @@ func (r *recovery) watched(ws []*watch) []*watch {
 	return sure
 }
 
-// unwatch: the daemon watches the wallets no more.
-func (r *recovery) unwatch(ws []*watch) {
-	r.l.hist.Lock()
-	defer r.l.hist.Unlock()
-	for _, w := range ws {
-		w.sure = false
-	}
-}
-
 // forget: nothing proves that the daemon has watched the wallets; restarted
 // says that its queues began anew.
 func (r *recovery) forget(p *pass, ws []*watch, restarted bool) {

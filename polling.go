@@ -71,7 +71,7 @@ type poller struct {
 	interval time.Duration
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
-	restarts atomic.Uint32 // that were seen
+	restarts atomic.Uint32 // that were seen; written under link.hist
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
 	tried     time.Time  // when it last was; guarded by resuming
@@ -158,15 +158,16 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	p.answered()
+	p.l.hist.Lock()
 	watched := restarts == p.restarts.Load() // otherwise the answer may be of before
-	if watched && p.l.setArmed(t.w) {
+	t.w.sure, t.w.missing = watched, asked
+	fresh := watched && p.l.setArmed(t.w)
+	p.l.hist.Unlock()
+	if fresh {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
 	t.at = p.push(t, answer)
-	p.l.hist.Lock()
-	t.w.sure, t.w.missing = watched, asked
-	p.l.hist.Unlock()
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
 }
@@ -224,10 +225,8 @@ func (p *poller) resume() (until time.Time) {
 	}
 	p.tried, p.witnessed, p.refusals = now, now, 0
 	if restarted {
-		p.restarts.Add(1)
-		p.l.disarm()
 		since = p.unread(since)
-		p.l.recovery.unwatch(p.l.allWatches())
+		p.forget()
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
@@ -245,6 +244,18 @@ func (p *poller) refused(err error) (until time.Time) {
 	p.again = time.Now().Add(pause)
 	p.down(err, pause)
 	return p.again
+}
+
+// forget notes that the daemon has forgotten the wallets.
+func (p *poller) forget() {
+	l := p.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	p.restarts.Add(1)
+	for _, w := range l.allWatches() {
+		w.sure = false
+	}
+	l.disarm()
 }
 
 // unread is the earliest time from which on the daemon held what was not read,

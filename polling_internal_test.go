@@ -1,0 +1,48 @@
+package bitcart
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An answer that is taken while a restart is seen arms no wallet, and does not make the next poll see the
+// restart again.
+func TestAnswerBesideARestart(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var call struct{ ID json.RawMessage }
+		_ = json.NewDecoder(r.Body).Decode(&call)
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","result":[],"id":%s}`, call.ID)
+	}))
+	defer server.Close()
+	connects := make(chan struct{}, 8)
+	d, err := NewCoin("BTC", WithURL(server.URL), WithHooks(Hooks{OnConnect: func(context.Context, ConnectInfo) { connects <- struct{}{} }}))
+	require.NoError(t, err)
+	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
+	s := &stream{}
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin}}})
+	l := s.links[0]
+	w := l.lookup(coin.key)
+	p := &poller{l: l, ctx: t.Context(), interval: time.Minute, queueCap: 1000}
+	polled := make(chan struct{})
+	l.hist.Lock()
+	go func() { defer close(polled); p.poll(pollTask{w: w}) }()
+	<-connects // the answer has come
+	p.restarts.Add(1) // as forget does
+	w.sure = false
+	l.disarm()
+	l.hist.Unlock()
+	<-polled
+	require.False(t, w.sure)
+	require.False(t, l.isArmed(w))
+	s.cancel()
+	l.beginDrain()
+	require.NoError(t, l.drain())
+	d.d.closeIdle()
+}
