@@ -632,6 +632,11 @@ func TestWaitArmedOfADaemonThatWasLostBeforeAnotherWasAdded(t *testing.T) {
 	require.NoError(t, err)
 	armed(t, btc)
 	require.ErrorIs(t, receive(t, waiting, "the end of waiting"), bitcart.ErrConnectionFailed)
+
+	stream.cancel() // it ends: the next one may have the daemon
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, eth.WaitArmed(soon), context.DeadlineExceeded)
 	close(open)
 	require.Error(t, stream.stop(), "it returns why the connection was lost")
 }

@@ -3,6 +3,7 @@ package bitcart
 import (
 	"context"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
-// rig is a manager's link without a daemon, whose passes the test makes step by step.
+// rig is a link without a daemon, whose passes the test makes step by step: a manager's, or with no wallets
+// that of a Coin's own stream.
 type rig struct {
 	*link
 	t    *testing.T
@@ -27,6 +29,10 @@ func newRig(t *testing.T, wallets int, cfg StreamConfig) *rig {
 	plan := &linkPlan{d: d.d, chain: d}
 	for i := range wallets {
 		plan.coins = append(plan.coins, newCoin(d.d, Wallet{Xpub: strconv.Itoa(i)}, nil))
+	}
+	if wallets == 0 { // a Coin's own stream
+		coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
+		plan = &linkPlan{d: d.d, chain: coin, coins: []*Coin{coin}, single: true}
 	}
 	s := &stream{transport: websocket}
 	s.prepare(context.Background(), []*linkPlan{plan})
@@ -155,29 +161,87 @@ func TestGapsWithoutTheDaemonsQueue(t *testing.T) {
 	}, g.told())
 }
 
-// A lane that is full at such a connect, and runs dry before the gap of every wallet, needs no other one than
-// its own overflow's.
-func TestG11LaneThatRunsDryBeforeTheGapOfEveryWallet(t *testing.T) {
-	g := newRig(t, 1, StreamConfig{DequeCap: -1, QueuePerWallet: 1})
-	w := g.ws[0]
-	p := g.connects(true, g.started)
-	g.recovery.witness(p, g.ws)
-	g.recovery.release(p, w, false)
+// overflow makes a wallet's lane drop. It runs dry when open is closed.
+func (g *rig) overflow(w *watch) (open chan struct{}) {
+	g.t.Helper()
 	inside, open := make(chan struct{}, 8), make(chan struct{})
 	w.coin.On("own", func(context.Context, *Event) error { inside <- struct{}{}; <-open; return nil })
 	updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
-	require.NoError(t, err)
-	g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now())
+	require.NoError(g.t, err)
+	push := func() { g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now()) }
+	push()
 	<-inside
-	g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now())
-	require.Len(t, g.told(), 1)
-	cut := time.Now()
-	p = g.connects(false, cut)
-	close(open)
-	require.NoError(t, g.queue.Drain(t.Context()))
-	require.Equal(t, []Gap{{Coin: w.coin, Since: cut, Reason: GapOverflow}}, g.told())
-	g.recovery.witness(p, g.ws)
-	require.Equal(t, []Gap{{ChainWide: true, Since: cut, Reason: GapUnknown}}, g.told())
+	push()
+	push()
+	return open
+}
+
+// A lane that is full at such a connect, and runs dry before the gap of every wallet, needs no other one than
+// its own overflow's; nor does one that has run dry before the connect.
+func TestG11LaneThatRunsDryBeforeTheGapOfEveryWallet(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		g := newRig(t, 1, StreamConfig{DequeCap: -1, QueuePerWallet: 1})
+		w := g.ws[0]
+		p := g.connects(true, g.started)
+		g.recovery.witness(p, g.ws)
+		g.recovery.release(p, w, false)
+		open := g.overflow(w)
+		require.Len(t, g.told(), 1)
+		dropped := g.droppedSince(w)
+		cut := time.Now().Add(time.Second)
+		if !before {
+			p = g.connects(false, cut)
+		}
+		close(open)
+		require.NoError(t, g.queue.Drain(t.Context()))
+		require.Equal(t, []Gap{{Coin: w.coin, Since: dropped, Reason: GapOverflow}}, g.told())
+		if before {
+			p = g.connects(false, cut)
+		}
+		g.recovery.witness(p, g.ws)
+		require.Equal(t, []Gap{{ChainWide: true, Since: cut, Reason: GapUnknown}}, g.told())
+	}
+}
+
+// What a wallet's queue holds, and nobody has read yet, is missing as long, whatever overflows meanwhile.
+func TestOverflowMakesNothingYounger(t *testing.T) {
+	for name, overflow := range map[string]func(g *rig, w *watch){
+		"of a Coin's own lane": func(g *rig, w *watch) {
+			g.hist.Lock()
+			defer g.hist.Unlock()
+			g.overflowed(w, time.Now())
+		},
+		"of the chain's lane": func(g *rig, w *watch) {
+			g.setConnected(true)
+			require.True(t, g.setArmed(w))
+			g.hist.Lock()
+			g.chain.droppedAt = time.Now()
+			g.hist.Unlock()
+			require.True(t, g.recovery.refill(g.chain))
+			g.recovery.chainRefilled(g.recovery.current(), recoverTask{forChain: new(sync.Once)}, true)
+		},
+		"of a lane while polling": func(g *rig, w *watch) {
+			g.mu.Lock()
+			g.poller = new(poller)
+			g.mu.Unlock()
+			g.reopen(w)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wallets := 1
+			if name == "of a Coin's own lane" {
+				wallets = 0
+			}
+			g := newRig(t, wallets, StreamConfig{})
+			w := g.ws[0]
+			cut := time.Now()
+			g.connects(true, cut)
+			overflow(g, w)
+			g.hist.Lock()
+			defer g.hist.Unlock()
+			require.Equal(t, cut, w.missing)
+		})
+	}
 }
 
 // A refill misses what its lane has dropped, although the connection has ended since, and an answer has told

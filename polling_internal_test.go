@@ -33,7 +33,7 @@ func TestAnswerBesideARestart(t *testing.T) {
 	polled := make(chan struct{})
 	l.hist.Lock()
 	go func() { defer close(polled); p.poll(pollTask{w: w}) }()
-	<-connects // the answer has come
+	<-connects        // the answer has come
 	p.restarts.Add(1) // as forget does
 	w.sure = false
 	l.disarm()
@@ -41,6 +41,47 @@ func TestAnswerBesideARestart(t *testing.T) {
 	<-polled
 	require.False(t, w.sure)
 	require.False(t, l.isArmed(w))
+	s.cancel()
+	l.beginDrain()
+	require.NoError(t, l.drain())
+	d.d.closeIdle()
+}
+
+// What getinfo has told before it fell silent is not held against what it tells later; and what has ended
+// well leaves no pause to the next outage.
+func TestPollerForgetsWhatIsOver(t *testing.T) {
+	answers := map[string]string{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var call struct {
+			ID     json.RawMessage
+			Method string
+		}
+		_ = json.NewDecoder(r.Body).Decode(&call)
+		fmt.Fprintf(w, `{"jsonrpc":"2.0",%s,"id":%s}`, answers[call.Method], call.ID)
+	}))
+	defer server.Close()
+	d, err := NewCoin("BTC", WithURL(server.URL))
+	require.NoError(t, err)
+	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
+	s := &stream{}
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin}}})
+	l := s.links[0]
+	w := l.lookup(coin.key)
+	w.sure = true
+	p := &poller{l: l, ctx: t.Context(), total: 2, mute: time.Now().Add(time.Hour), told: true, up: true, served: true}
+	answers["list_wallets"] = `"result":[{"path":"/wallets/xpub"}]`
+	p.refusals = 3
+	require.Zero(t, p.resume())
+	require.Zero(t, p.refusals)
+	require.Zero(t, p.restarts.Load())
+	p.mute = time.Time{}
+	answers["getinfo"], answers["list_wallets"] = `"result":{"total_wallets":2}`, `"result":[{"path":"/wallets/others"}]`
+	require.Zero(t, p.resume())
+	require.EqualValues(t, 1, p.restarts.Load(), "others have loaded as many")
+	answers["getinfo"] = `"error":{"code":-32000,"message":"no"}`
+	p.refusals = 3
+	require.Zero(t, p.resume())
+	require.Zero(t, p.refusals)
 	s.cancel()
 	l.beginDrain()
 	require.NoError(t, l.drain())

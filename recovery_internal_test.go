@@ -116,11 +116,16 @@ func TestPollOfTheOnlyWalletThatWasRemoved(t *testing.T) {
 	require.NoError(t, err)
 	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
 	s := &stream{}
-	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin}}})
+	other := newCoin(d.d, Wallet{Xpub: "other"}, nil)
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin, other}}})
 	l := s.links[0]
 	p := &poller{l: l, ctx: t.Context()}
 	task := pollTask{w: l.watches[coin.key]}
 	l.removeCoin(coin)
+	p.poll(task)
+	require.Equal(t, 1, s.pending, "another wallet's poll tells")
+	task = pollTask{w: l.watches[other.key]}
+	l.removeCoin(other)
 	p.poll(task)
 	require.Zero(t, s.pending)
 	s.cancel()
