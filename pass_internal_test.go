@@ -140,6 +140,21 @@ func TestGapOfAnOutage(t *testing.T) {
 	g.hist.Unlock()
 }
 
+// What comes into doubt behind an answer is missing since before the pass.
+func TestGapBehindAnAnswer(t *testing.T) {
+	g := newRig(t, 1, StreamConfig{})
+	w := g.ws[0]
+	p := g.connects(true, g.started)
+	g.recovery.witness(p, g.ws)
+	g.answered(p, w)
+	cut := time.Now().Add(time.Second)
+	p = g.connects(false, cut)
+	g.answered(p, w)
+	require.Len(t, g.told(), 1)
+	g.recovery.release(p, w, true)
+	require.Equal(t, []Gap{{Coin: w.coin, Since: cut, Reason: GapUnknown}}, g.told())
+}
+
 // Where the daemon keeps no queue each connect is one gap of every wallet; one that was not watched before
 // has its own.
 func TestGapsWithoutTheDaemonsQueue(t *testing.T) {

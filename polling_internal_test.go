@@ -82,6 +82,14 @@ func TestPollerForgetsWhatIsOver(t *testing.T) {
 	p.refusals = 3
 	require.Zero(t, p.resume())
 	require.Zero(t, p.refusals)
+
+	// A daemon that was away and lists no diskless wallets may have been restarted.
+	w.coin.wallet.Diskless = true
+	p.mute, p.up, p.downAt = time.Now().Add(time.Hour), false, time.Now()
+	w.sure = true
+	gaps := d.Stats().Gaps
+	require.Zero(t, p.resume())
+	require.Equal(t, gaps+1, d.Stats().Gaps)
 	s.cancel()
 	l.beginDrain()
 	require.NoError(t, l.drain())
