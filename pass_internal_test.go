@@ -64,6 +64,13 @@ func (g *rig) answered(p *pass, w *watch) {
 	require.True(g.t, merged)
 }
 
+// missing is since when a wallet's updates may be missing.
+func (g *rig) missing(w *watch) time.Time {
+	g.hist.Lock()
+	defer g.hist.Unlock()
+	return w.missing
+}
+
 // told are the gaps since the last call.
 func (g *rig) told() []Gap {
 	g.t.Helper()
@@ -86,9 +93,7 @@ func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
 	g.recovery.witness(p, g.ws)
 	g.answered(p, g.ws[0])
 	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]))
-	g.hist.Lock()
-	failed = g.ws[1].missing
-	g.hist.Unlock()
+	failed = g.missing(g.ws[1])
 	require.Len(t, g.told(), 1)
 	cut = time.Now().Add(time.Second)
 	return g, g.connects(false, cut), failed, cut
@@ -163,9 +168,7 @@ func TestGapsWithoutTheDaemonsQueue(t *testing.T) {
 	g.recovery.witness(p, g.ws)
 	g.recovery.release(p, g.ws[0], false)
 	g.recovery.notLoaded(p, recoverTask{w: g.ws[1]}, context.DeadlineExceeded)
-	g.hist.Lock()
-	notWatched := g.ws[1].missing
-	g.hist.Unlock()
+	notWatched := g.missing(g.ws[1])
 	require.Len(t, g.told(), 1)
 	cut := time.Now().Add(time.Second)
 	p = g.connects(false, cut)
@@ -252,9 +255,7 @@ func TestOverflowMakesNothingYounger(t *testing.T) {
 			cut := time.Now()
 			g.connects(true, cut)
 			overflow(g, w)
-			g.hist.Lock()
-			defer g.hist.Unlock()
-			require.Equal(t, cut, w.missing)
+			require.Equal(t, cut, g.missing(w))
 		})
 	}
 }
@@ -278,9 +279,7 @@ func TestRefillMissesWhatWasDropped(t *testing.T) {
 		if dropped.IsZero() {
 			dropped = before
 		}
-		g.hist.Lock()
-		require.Equal(t, dropped, w.missing)
-		g.hist.Unlock()
+		require.Equal(t, dropped, g.missing(w))
 	}
 	g.hist.Lock()
 	w.refilling = false
