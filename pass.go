@@ -397,7 +397,6 @@ func (r *recovery) tellOutage(since time.Time) {
 	}
 	p := &pass{since: since}
 	for _, w := range l.allWatches() {
-		w.lacks(since)
 		r.coverBy(p, w, true)
 	}
 	l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})

@@ -95,7 +95,7 @@ func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
 	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]))
 	failed = g.missing(g.ws[1])
 	require.Len(t, g.told(), 1)
-	cut = time.Now().Add(time.Second)
+	cut = failed.Add(time.Nanosecond)
 	return g, g.connects(false, cut), failed, cut
 }
 
@@ -103,11 +103,17 @@ func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
 // wallet alone: what the chain misses is in the gap of all.
 func TestGapOfEveryWalletBesideAnOlderOne(t *testing.T) {
 	for name, give := range map[string]func(r *recovery, p *pass, ws []*watch, since time.Time){
-		"a pass that takes too long":    func(r *recovery, p *pass, ws []*watch, _ time.Time) { r.overdue(p, ws) },
-		"an outage that takes too long": func(r *recovery, _ *pass, _ []*watch, since time.Time) { r.tellOutage(since) },
+		"a pass that takes too long": func(r *recovery, p *pass, ws []*watch, _ time.Time) { r.overdue(p, ws) },
+		"an outage that takes too long": func(r *recovery, _ *pass, _ []*watch, since time.Time) {
+			r.abandon(since, r.l.d.patience)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, p, failed, cut := halfRead(t)
+			updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
+			require.NoError(t, err)
+			g.push(g.ws[0], "0", &updates[0], SourceWebsocket, time.Now()) // it waits for the pass
+			at := time.Now()
 			give(g.recovery, p, g.ws, cut)
 			require.Equal(t, []Gap{
 				{Coin: g.ws[1].coin, Since: failed, Reason: GapUnknown},
@@ -117,6 +123,9 @@ func TestGapOfEveryWalletBesideAnOlderOne(t *testing.T) {
 				g.recovery.release(p, w, true)
 			}
 			require.Empty(t, g.told(), "all of it was told")
+			for _, w := range g.ws {
+				require.False(t, g.missing(w).Before(at), "only what comes from now on is missing")
+			}
 		})
 	}
 }
@@ -156,7 +165,9 @@ func TestGapBehindAnAnswer(t *testing.T) {
 	p = g.connects(false, cut)
 	g.answered(p, w)
 	require.Len(t, g.told(), 1)
+	at := time.Now()
 	g.recovery.release(p, w, true)
+	require.False(t, g.missing(w).Before(at), "only what comes from now on is missing")
 	require.Equal(t, []Gap{{Coin: w.coin, Since: cut, Reason: GapUnknown}}, g.told())
 }
 
