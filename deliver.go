@@ -124,8 +124,7 @@ func (l *link) droppedSince(w *watch) time.Time {
 // watchOf is whose overflowed lane it is, nil if its wallet was removed. On a
 // Coin's own stream it is the wallet's, if there is one.
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
-	l.hist.Lock() // refused may be about to note it
-	defer l.hist.Unlock()
+	key := lane.Key()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lane == l.chain.lane {
@@ -136,25 +135,10 @@ func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
 		}
 		return l.chain
 	}
-	if w := l.dropping[lane]; w != nil {
-		delete(l.dropping, lane)
+	if w := l.watches[key]; w != nil && w.lane == lane { // otherwise it was removed
 		return w
 	}
-	for _, w := range l.watches { // it was removed and added again amid a push
-		if w.lane == lane {
-			return w
-		}
-	}
 	return nil
-}
-
-// drops notes whose lane is to run dry: looking for it among all wallets would
-// take long when many do. mu is held.
-func (l *link) drops(w *watch) {
-	if l.dropping == nil {
-		l.dropping = make(map[*queue.Lane[parcel]]*watch)
-	}
-	l.dropping[w.lane] = w
 }
 
 // gap reports that events may be missing. It runs no user code, so locks may

@@ -10,6 +10,12 @@ import (
 	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
+// dequeued is an answer of get_updates.
+type dequeued struct {
+	updates []wire.Update
+	size    int // of the queue: also of what is no update and was left out
+}
+
 // drained is what a wallet's queue has told and the history has not: the
 // answers, in order, that came after the connection had changed under them.
 // Together with the next one they are what that one would have been.
@@ -20,7 +26,7 @@ type drained struct {
 }
 
 // keep adds the answer to what is drained of w. hist is held.
-func (w *watch) keep(answer []wire.Update) {
+func (w *watch) keep(answer dequeued) {
 	if w.drained == nil {
 		w.drained = new(drained)
 	}
@@ -30,10 +36,10 @@ func (w *watch) keep(answer []wire.Update) {
 // keeps reports whether anything is drained of w. hist is held.
 func (w *watch) keeps() bool { return w.drained != nil && len(w.drained.updates) > 0 }
 
-func (d *drained) add(updates []wire.Update) {
-	d.updates = append(d.updates, updates...)
-	d.sizes = append(d.sizes, len(updates))
-	for _, u := range updates {
+func (d *drained) add(answer dequeued) {
+	d.updates = append(d.updates, answer.updates...)
+	d.sizes = append(d.sizes, answer.size)
+	for _, u := range answer.updates {
 		d.bytes += int64(len(u.Text)) + parcelOverhead
 	}
 }
@@ -61,7 +67,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		r.giveUp(p, t)
 	})
 	asked := r.beforeAsking(w)
-	updates, err := r.l.getUpdates(w.coin)
+	answer, err := r.l.getUpdates(w.coin)
 	leave() // others may ask while this one waits for the barrier, which many share
 	unbroken := err == nil && r.barrier() == p
 	if !late.Stop() {
@@ -71,13 +77,13 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		r.notRead(p, t, asked, err)
 		return true
 	}
-	if r.tooEarly(&t, updates) {
+	if r.tooEarly(&t, answer) {
 		return false
 	}
 	if t.lost && t.forChain == nil {
 		r.lost(p, w) // before what the answer brought
 	}
-	chainProven, merged := r.merge(p, w, updates, asked, unbroken)
+	chainProven, merged := r.merge(p, w, answer, asked, unbroken)
 	if !merged {
 		t.loaded = true
 		r.tasks.add(t, time.Time{})
@@ -105,11 +111,11 @@ func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
 
 // getUpdates reads and empties a wallet's queue in the daemon. Only the drain's
 // end cuts it off.
-func (l *link) getUpdates(c *Coin) ([]wire.Update, error) {
+func (l *link) getUpdates(c *Coin) (dequeued, error) {
 	const method = "get_updates"
 	params, err := encodeParams(nil, c.param())
 	if err != nil {
-		return nil, err
+		return dequeued{}, err
 	}
 	answer, err := l.d.callUnbounded(l.work, method, params, func() redactor {
 		return secretsOf(c.wallet, c.key, method, nil)
@@ -118,17 +124,17 @@ func (l *link) getUpdates(c *Coin) ([]wire.Update, error) {
 		if l.work.Err() != nil && errors.Is(err, ErrMaybeSent) {
 			l.callsCut.Add(1) // the daemon empties the queue all the same
 		}
-		return nil, err
+		return dequeued{}, err
 	}
 	updates, skipped, err := wire.CutList(answer)
 	if err != nil {
-		return nil, &CallError{Method: method, MaybeSent: true, Err: &decodeError{errors.New("no list")}}
+		return dequeued{}, &CallError{Method: method, MaybeSent: true, Err: &decodeError{errors.New("no list")}}
 	}
 	if skipped > 0 {
 		l.d.n.addN(garbage, skipped)
 		l.warn("updates without an event name skipped", "wallet", walletName(c.key), "count", skipped)
 	}
-	return updates, nil
+	return dequeued{updates, len(updates) + skipped}, nil
 }
 
 // barrier waits until every frame that the daemon had written before now has
@@ -165,7 +171,7 @@ func (r *recovery) barrier() (alive *pass) {
 // reports false when the answer fits no more where it was asked for: then it is
 // kept for the next one. unbroken: the connection of the pass was alive after
 // the answer.
-func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, unbroken bool) (chainProven, merged bool) {
+func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroken bool) (chainProven, merged bool) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
@@ -178,7 +184,7 @@ func (r *recovery) merge(p *pass, w *watch, updates []wire.Update, asked turn, u
 		}
 		return false, true
 	}
-	w.keep(updates)
+	w.keep(answer)
 	if r.turnOf(w) != asked {
 		if w.drained.bytes <= l.cfg.QueueBytes/8 {
 			return false, false
@@ -292,6 +298,11 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 
 // gapOf reports a wallet's gap, once for each episode. hist is held.
 func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
+	r.tell(p, w, reason, !p.proven.Load())
+}
+
+// tell is gapOf where it is known whether the chain's may be missing as well.
+func (r *recovery) tell(p *pass, w *watch, reason GapReason, chainWide bool) {
 	w.excused = true
 	if w.gapIn == w.episode {
 		return
@@ -305,7 +316,7 @@ func (r *recovery) gapOf(p *pass, w *watch, reason GapReason) {
 	if since.IsZero() { // an answer has come, and a later one is in doubt
 		since = p.since
 	}
-	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || !p.proven.Load(), Since: since, Reason: reason})
+	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || chainWide, Since: since, Reason: reason})
 	w.missing = time.Now() // what was before that is told
 }
 

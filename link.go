@@ -43,7 +43,6 @@ type link struct {
 	mu         sync.Mutex // guards what follows; taken after hist, with no user code inside
 	watches    map[string]*watch
 	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
-	dropping   map[*queue.Lane[parcel]]*watch // wallets whose lane has overflowed and not run dry
 	connected  bool
 	recovering bool // some wallets have not been tried since the connect
 	since      time.Time
@@ -161,7 +160,7 @@ func (l *link) watchCoin(c *Coin) *watch {
 	case old != nil && old.Revive():
 		w.lane = old
 	default:
-		w.lane = l.queue.NewLane()
+		w.lane = l.queue.NewNamed(c.key)
 	}
 	delete(l.retired, c.key)
 	l.watches[c.key] = w
@@ -191,7 +190,6 @@ func (l *link) removeCoin(c *Coin) {
 		return
 	}
 	delete(l.watches, c.key)
-	delete(l.dropping, w.lane)
 	w.gone.Store(true)
 	if l.isArmed(w) {
 		l.armed--
@@ -335,7 +333,6 @@ func (l *link) overflowed(w *watch, now time.Time) {
 		w.seen.Drop(&l.chainLog)
 		w.episode++
 		w.lacks(now)
-		l.withLane(w, func() { l.drops(w) })
 	}
 }
 

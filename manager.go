@@ -220,6 +220,11 @@ func (m *APIManager) groupOf(d *daemon) *group {
 	m.groups = append(m.groups, g)
 	if m.stream != nil {
 		g.link = m.stream.add(g.plan())
+		for _, other := range m.groups {
+			if other.link != nil && other.link.over.Load() {
+				other.link.giveUp() // now the stream goes on without it
+			}
+		}
 	}
 	return g
 }

@@ -607,3 +607,36 @@ func TestWalletThatCannotBeLoadedHoldsNobodyUp(t *testing.T) {
 		})
 	}
 }
+
+// So it is where the stream goes on only because of a daemon that was added while the lost one's handlers
+// still ran.
+func TestWaitArmedOfADaemonThatWasLostBeforeAnotherWasAdded(t *testing.T) {
+	t.Parallel()
+	lost, added := newDaemon(t, "ETH"), newDaemon(t, "BTC")
+	key := lost.NewWallet()
+	m := makeManager(t, map[string][]string{"ETH": {key}}, bitcart.WithCurrency("ETH", bitcart.WithURL(lost.URL())))
+	inside, open := make(chan struct{}), make(chan struct{})
+	m.On("own", func(context.Context, *bitcart.Event) error { close(inside); <-open; return nil })
+	stream := start(t, websocketOf(m, bitcart.WithoutReconnect()))
+	eth := coinOf(t, m, "ETH", key)
+	armed(t, eth)
+	emit(t, lost, key, "own", 0, 1)
+	receive(t, inside, "the handler")
+	lost.Faults().RefuseUpgrade(503, "down")
+	cutOff(t, lost, bitcarttest.FIN)
+	eventually(t, func() bool { return !m.Stats()[0].Connected })
+	waiting := make(chan error, 1)
+	go func() { waiting <- eth.WaitArmed(patient(t)) }()
+	require.Never(t, func() bool { return len(waiting) > 0 }, 50*time.Millisecond, pulse, "the next stream may have it")
+	btc, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: added.NewWallet()}, bitcart.WithURL(added.URL()))
+	require.NoError(t, err)
+	armed(t, btc)
+	require.ErrorIs(t, receive(t, waiting, "the end of waiting"), bitcart.ErrConnectionFailed)
+
+	stream.cancel() // it ends: the next one may have the daemon
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, eth.WaitArmed(soon), context.DeadlineExceeded)
+	close(open)
+	require.Error(t, stream.stop(), "it returns why the connection was lost")
+}

@@ -40,8 +40,43 @@ func TestManyOverflowsOfManyWallets(t *testing.T) {
 	require.NoError(t, l.queue.Drain(t.Context()))
 	require.Less(t, time.Since(began), time.Second) // it takes some milliseconds, and took seconds
 	require.Greater(t, d.Stats().Gaps, drops*9/10)
-	require.Empty(t, l.dropping)
 	s.cancel()
 	l.beginDrain()
 	require.NoError(t, l.drain())
+}
+
+// Whose a lane is that has run dry is known by its name, unless its wallet was removed meanwhile.
+func TestOwnerOfALane(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		d, err := NewCoin("BTC")
+		require.NoError(t, err)
+		wallet := Wallet{Xpub: "xpub"}
+		before, after := newCoin(d.d, wallet, nil), newCoin(d.d, wallet, nil)
+		s := &stream{transport: websocket}
+		s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{before}}})
+		l := s.links[0]
+		inside, open := make(chan struct{}), make(chan struct{})
+		before.On("own", func(context.Context, *Event) error { close(inside); <-open; return nil })
+		old := l.lookup(before.key)
+		require.Same(t, old, l.watchOf(old.lane))
+		require.Same(t, l.chain, l.watchOf(l.chain.lane))
+		if busy {
+			updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
+			require.NoError(t, err)
+			l.push(old, before.key, &updates[0], SourceWebsocket, time.Now())
+			<-inside
+		}
+		l.removeCoin(before)
+		require.Nil(t, l.watchOf(old.lane))
+		w, _ := l.watchLate(after)
+		require.Same(t, w, l.watchOf(w.lane))
+		if !busy { // otherwise it waits for the handler in the same lane
+			require.Nil(t, l.watchOf(old.lane))
+		}
+		close(open)
+		require.NoError(t, l.queue.Drain(t.Context()))
+		s.cancel()
+		l.beginDrain()
+		require.NoError(t, l.drain())
+	}
 }

@@ -88,11 +88,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 // and more in it. hist is held.
 func (r *recovery) beginWallet(w *watch) {
 	w.deferred = false
-	r.l.withLane(w, func() {
-		if w.deferred = w.lane.Overflow(); w.deferred {
-			r.l.drops(w)
-		}
-	})
+	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
 	if !w.deferred {
 		r.l.hold(w)
 		w.begun = w.turn
@@ -235,11 +231,11 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 // when the answer has come. hist is held.
 func (r *recovery) coverBy(p *pass, w *watch, lost bool) {
 	w.excused = true
-	if w.missing.Before(p.since) {
+	if !w.missing.IsZero() && w.missing.Before(p.since) {
 		if !lost {
 			return
 		}
-		r.gapOf(p, w, GapUnknown)
+		r.tell(p, w, GapUnknown, false) // the chain's are missing since p.since
 	}
 	w.gapIn, w.missing = w.episode, time.Now()
 }
@@ -255,15 +251,6 @@ func (r *recovery) watched(ws []*watch) []*watch {
 		}
 	}
 	return sure
-}
-
-// unwatch: the daemon watches the wallets no more.
-func (r *recovery) unwatch(ws []*watch) {
-	r.l.hist.Lock()
-	defer r.l.hist.Unlock()
-	for _, w := range ws {
-		w.sure = false
-	}
 }
 
 // forget: nothing proves that the daemon has watched the wallets; restarted
@@ -410,7 +397,6 @@ func (r *recovery) tellOutage(since time.Time) {
 	}
 	p := &pass{since: since}
 	for _, w := range l.allWatches() {
-		w.lacks(since)
 		r.coverBy(p, w, true)
 	}
 	l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})

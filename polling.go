@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bitcart-go/bitcart/internal/replay"
-	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 const (
@@ -72,7 +71,7 @@ type poller struct {
 	interval time.Duration
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
-	restarts atomic.Uint32 // that were seen
+	restarts atomic.Uint32 // that were seen; written under link.hist
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
 	tried     time.Time  // when it last was; guarded by resuming
@@ -153,21 +152,22 @@ func (p *poller) poll(t pollTask) {
 		return
 	}
 	asked, restarts := time.Now(), p.restarts.Load()
-	updates, err := p.l.getUpdates(c)
+	answer, err := p.l.getUpdates(c)
 	if err != nil {
 		p.failed(t, err)
 		return
 	}
 	p.answered()
+	p.l.hist.Lock()
 	watched := restarts == p.restarts.Load() // otherwise the answer may be of before
-	if watched && p.l.setArmed(t.w) {
+	t.w.sure, t.w.missing = watched, asked
+	fresh := watched && p.l.setArmed(t.w)
+	p.l.hist.Unlock()
+	if fresh {
 		p.l.armTried(ArmInfo{Coin: c, Attempts: t.failures + 1})
 	}
 	t.failures = 0
-	t.at = p.push(t, updates)
-	p.l.hist.Lock()
-	t.w.sure, t.w.missing = watched, asked
-	p.l.hist.Unlock()
+	t.at = p.push(t, answer)
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
 }
@@ -225,10 +225,8 @@ func (p *poller) resume() (until time.Time) {
 	}
 	p.tried, p.witnessed, p.refusals = now, now, 0
 	if restarted {
-		p.restarts.Add(1)
-		p.l.disarm()
 		since = p.unread(since)
-		p.l.recovery.unwatch(p.l.allWatches())
+		p.forget()
 		p.l.gap(Gap{Since: since, ChainWide: true, Reason: GapRestart})
 	}
 	p.answered()
@@ -246,6 +244,18 @@ func (p *poller) refused(err error) (until time.Time) {
 	p.again = time.Now().Add(pause)
 	p.down(err, pause)
 	return p.again
+}
+
+// forget notes that the daemon has forgotten the wallets.
+func (p *poller) forget() {
+	l := p.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	p.restarts.Add(1)
+	for _, w := range l.allWatches() {
+		w.sure = false
+	}
+	l.disarm()
 }
 
 // unread is the earliest time from which on the daemon held what was not read,
@@ -327,15 +337,15 @@ func (p *poller) info(ctx context.Context) (info daemonInfo, mute bool, err erro
 
 // push puts an answer's items into their lanes: chain-wide ones sit in the
 // queue of every wallet and are taken from the first that tells them.
-func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
+func (p *poller) push(t pollTask, answer dequeued) replay.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(updates) >= p.queueCap {
+	if answer.size >= p.queueCap {
 		p.l.gap(Gap{Coin: t.w.coin, Since: t.since, Reason: GapOverflow, ChainWide: true})
-		p.queueCap = len(updates)
+		p.queueCap = answer.size
 	}
 	var chain []replay.Fingerprint
-	for _, u := range updates {
+	for _, u := range answer.updates {
 		if chainWide(u.Event) {
 			chain = append(chain, replay.Of(u.Text))
 		}
@@ -346,7 +356,7 @@ func (p *poller) push(t pollTask, updates []wire.Update) replay.Position {
 		w = current // it was removed and added again meanwhile
 	}
 	now := time.Now()
-	for _, u := range updates {
+	for _, u := range answer.updates {
 		if !chainWide(u.Event) {
 			p.l.push(w, w.coin.key, &u, SourcePoll, now)
 			continue

@@ -28,7 +28,7 @@ func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
 	require.NoError(t, err)
 	l.hist.Lock()
 	w.sure, w.read = true, true // the daemon has watched it before this connection
-	w.keep(answer)
+	w.keep(dequeued{answer, len(answer)})
 	asked := r.turnOf(w)
 	l.hist.Unlock()
 	r.failed(p, w, asked)
@@ -89,15 +89,15 @@ func TestLostAnswerOfARemovedWalletIsRemembered(t *testing.T) {
 	w, live := l.watchLate(coin)
 	require.True(t, live)
 	r.join(w)
-	_, merged := r.merge(p, w, nil, r.beforeAsking(w), true)
+	_, merged := r.merge(p, w, dequeued{}, r.beforeAsking(w), true)
 	require.True(t, merged, "its own queue was read")
-	_, merged = r.merge(p, old, nil, asked, false) // behind the end of the connection
+	_, merged = r.merge(p, old, dequeued{}, asked, false) // behind the end of the connection
 	require.True(t, merged)
 
 	p = &pass{since: time.Now()}
 	r.setPass(p)
 	r.begin(p, []*watch{w})
-	_, merged = r.merge(p, w, nil, r.beforeAsking(w), true)
+	_, merged = r.merge(p, w, dequeued{}, r.beforeAsking(w), true)
 	require.True(t, merged)
 	require.NoError(t, l.hooks.set.Drain(t.Context()))
 	require.Len(t, gaps, 2)
@@ -116,11 +116,16 @@ func TestPollOfTheOnlyWalletThatWasRemoved(t *testing.T) {
 	require.NoError(t, err)
 	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
 	s := &stream{}
-	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin}}})
+	other := newCoin(d.d, Wallet{Xpub: "other"}, nil)
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin, other}}})
 	l := s.links[0]
 	p := &poller{l: l, ctx: t.Context()}
 	task := pollTask{w: l.watches[coin.key]}
 	l.removeCoin(coin)
+	p.poll(task)
+	require.Equal(t, 1, s.pending, "another wallet's poll tells")
+	task = pollTask{w: l.watches[other.key]}
+	l.removeCoin(other)
 	p.poll(task)
 	require.Zero(t, s.pending)
 	s.cancel()

@@ -110,7 +110,7 @@ const mostAwaits = 6 // answers that may come before the daemon has queued the l
 
 // tooEarly keeps an answer in which the last dropped update is not yet, and asks
 // again soon. When it never comes, the daemon did not queue it.
-func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
+func (r *recovery) tooEarly(t *recoverTask, answer dequeued) bool {
 	if t.await == 0 {
 		return false
 	}
@@ -129,14 +129,14 @@ func (r *recovery) tooEarly(t *recoverTask, updates []wire.Update) bool {
 			return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == t.await
 		})
 	}
-	if w.gone.Load() || holds(updates) || w.keeps() && holds(w.drained.updates) {
+	if w.gone.Load() || holds(answer.updates) || w.keeps() && holds(w.drained.updates) {
 		return false
 	}
 	if t.awaits++; t.awaits > mostAwaits {
 		t.lost = true
 		return false
 	}
-	w.keep(updates)
+	w.keep(answer)
 	t.loaded = true
 	r.tasks.add(*t, time.Now().Add(l.cfg.BackoffMin/4<<t.awaits))
 	return true

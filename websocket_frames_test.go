@@ -239,3 +239,14 @@ func TestFrameOfGarbageIsNotLoggedWithoutEnd(t *testing.T) {
 	require.Positive(t, logged.Load())
 	require.LessOrEqual(t, logged.Load(), int64(1<<16+1))
 }
+
+// A message of very many updates of a wallet that nobody added is counted to its end.
+func TestFrameOfThousandsOfForeignUpdates(t *testing.T) {
+	t.Parallel()
+	const n = 1500
+	d := newDaemon(t, "BTC")
+	m, _ := serve(t, d, 1)
+	listenAll(t, m)
+	d.SendFrame([]byte(frame("stranger", "BTC", "["+strings.Repeat(`{"event":"own"},`, n-1)+`{"event":"own"}]`)))
+	eventually(t, func() bool { return m.Stats()[0].Foreign == n })
+}

@@ -62,6 +62,8 @@ func TestAdoptOfAnOverflowedLane(t *testing.T) {
 		for v := 2; s.PushKeyed("k", v, 1) == queue.Accepted; v++ {
 		}
 		l := s.Adopt("k")
+		require.Equal(t, "k", l.Key(), "it keeps its name")
+		require.Zero(t, s.Dropping())
 		require.NotNil(t, l)
 		l.Hold()
 		for len(s.holding()) > 0 {

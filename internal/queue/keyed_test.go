@@ -91,7 +91,11 @@ func TestKeyedLaneKnowsSinceWhenItDrops(t *testing.T) {
 		begin := time.Now()
 		gate := make(chan struct{})
 		cfg.Handle = func(int, int) (time.Duration, bool) { <-gate; return 0, false }
-		cfg.Dry = func(l *queue.Lane[int]) { since = append(since, l.DroppingSince()) }
+		cfg.Dry = func(l *queue.Lane[int]) {
+			since = append(since, l.DroppingSince())
+			l.Reopen()
+			since = append(since, l.DroppingSince())
+		}
 		s := queue.New(cfg)
 		for v := range 6 { // one inside, two wait, the fourth overflows
 			s.PushKeyed("k", v, 1)
@@ -99,7 +103,7 @@ func TestKeyedLaneKnowsSinceWhenItDrops(t *testing.T) {
 		}
 		close(gate)
 		require.NoError(t, s.Drain(t.Context()))
-		require.Equal(t, []time.Time{begin.Add(3 * time.Second)}, since)
+		require.Equal(t, []time.Time{begin.Add(3 * time.Second), {}}, since)
 		require.Zero(t, s.Dropping())
 	})
 }

@@ -30,11 +30,20 @@ type item[T any] struct {
 	arrived uint64 // its number among all pushes
 }
 
-// NewLane returns an open lane.
-func (s *Set[T]) NewLane() *Lane[T] { return &Lane[T]{set: s} }
+// NewLane returns an open lane without a name.
+func (s *Set[T]) NewLane() *Lane[T] { return s.NewNamed("") }
 
-// Key is the name of a lane made by [Set.PushKeyed], "" for others.
-func (l *Lane[T]) Key() string { return l.key }
+// NewNamed returns an open lane with a name, by which its owner knows in Dry whose
+// it is. It is none of [Set.PushKeyed].
+func (s *Set[T]) NewNamed(key string) *Lane[T] { return &Lane[T]{set: s, key: key} }
+
+// Key is the name of a lane, "" if it has none. That does not change when a lane
+// made by [Set.PushKeyed] becomes its owner's, by Adopt, or the other way, by Name.
+func (l *Lane[T]) Key() string {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	return l.key
+}
 
 // Push puts v at the end, size bytes long. It never blocks.
 func (l *Lane[T]) Push(v T, size int) Outcome {

@@ -235,7 +235,7 @@ func (s *Set[T]) Adopt(key string) *Lane[T] {
 	}
 	delete(s.keyed, key)
 	delete(s.dropping, l)
-	l.keyed, l.key, l.over, l.toldDry = false, "", false, false
+	l.keyed, l.over, l.toldDry = false, false, false
 	return l
 }
 

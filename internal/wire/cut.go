@@ -77,7 +77,6 @@ func (c *Cutter) More(f *Frame) bool {
 	if c.rest.data == nil {
 		return false
 	}
-	c.used = max(c.used, len(c.updates))
 	list, p := c.rest.items(c.updates[:0], false, atOnce)
 	if p != more {
 		c.rest.data = nil

@@ -228,7 +228,7 @@ func TestFrameOfVeryManyUpdates(t *testing.T) {
 				require.Equal(t, EventName([]byte(updates[i])), u.Event)
 			}
 		}
-		for _, tail := range []string{`]`, `,]}`, `,{]}`, `]]}`, `,x]}`, `, "a": 1]}`, `], "updates": 1}x`} {
+		for _, tail := range []string{`]`, `,}`, `,]}`, `,{]}`, `]]}`, `,x]}`, `, "a": 1]}`, `], "updates": 1}x`} {
 			_, err := c.Cut([]byte(`{"updates":[` + strings.Join(updates, ",") + tail))
 			require.ErrorIs(t, err, ErrFrame, "%d %s", n, tail)
 		}
