@@ -248,7 +248,7 @@ func TestFrameOfVeryManyUpdates(t *testing.T) {
 // Two bytes are an item of a list, and an Update takes a hundred: a message of
 // the size that is allowed must not fill the memory.
 func TestMemoryOfVeryManyItems(t *testing.T) {
-	const n = 1 << 19
+	const n = 1 << 17
 	for _, item := range []string{`1`, `{}`, `{"event":3}`} {
 		items := strings.Repeat(item+",", n) + item
 		memory := func(f func()) uint64 {
