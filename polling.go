@@ -28,10 +28,11 @@ const (
 // end it as long as the daemon has not been reached once. OnGap is called when
 // an answer is as long as the daemon's queue, when a call failed after it may
 // have emptied the queue, and when the daemon was restarted, for which
-// PollUpdates asks the daemon at the interval how many wallets it has. Two
-// things go unnoticed: updates that another reader of the queue took, and a
-// restart between two calls after which other clients have already loaded as
-// many wallets as there were before.
+// PollUpdates asks the daemon at the interval how many wallets it has. Some
+// things go unnoticed: updates that another reader of the queue took; a restart
+// between two calls after which other clients have already loaded as many
+// wallets as there were before; and, of a daemon whose getinfo does not come
+// back, a restart between two calls that concerns diskless wallets only.
 //
 // get_updates empties the daemon's queue even if its caller has gone, so ctx
 // does not cut a call off: when ctx ends, a call under way is waited for and
