@@ -131,6 +131,9 @@ func asciiHost(host string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if read.Host == "" {
+		return "", errors.New("no name in the DNS")
+	}
 	return read.Host, nil
 }
 

@@ -177,7 +177,7 @@ func FuzzConnectAnswer(f *testing.F) {
 }
 
 func FuzzParseTarget(f *testing.F) {
-	for _, u := range []string{"ws://host", "wss://[::1%25eth0]:5/a?b#c", "http://u:p@host", "https://h:99999/", "ws://ü.example/%20", ":", "ws:x", "wss://]0"} {
+	for _, u := range []string{"ws://host", "wss://[::1%25eth0]:5/a?b#c", "http://u:p@host", "https://h:99999/", "ws://ü.example/%20", ":", "ws:x", "wss://]0", "ws://\"\x8000000000"} {
 		f.Add(u)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
