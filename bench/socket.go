@@ -38,13 +38,14 @@ const (
 )
 
 func (b socketBench) contenders() []contender {
+	// Longer runs for what costs little, so that its start is a small part: the
+	// heap, the lanes and each wallet's history grow then.
 	longer := socketBench{b.p, 4 * b.events}
 	return []contender{
-		{discarding, longer.events, longer.loop(8, discard)}, // it costs so little
-		{asCoin, b.events, b.library(1, newCoin, readPayloads)},
-		{unread, b.events, b.library(1, newCoin, leaveBodies)},
-		{asManager, b.events, b.library(8, newManager, readPayloads)},
-		// At first each wallet's history grows: that is to be a small part.
+		{discarding, longer.events, longer.loop(8, discard)},
+		{asCoin, longer.events, longer.library(1, newCoin, readPayloads)},
+		{unread, longer.events, longer.library(1, newCoin, leaveBodies)},
+		{asManager, longer.events, longer.library(8, newManager, readPayloads)},
 		{asMany, longer.events, longer.library(1000, newManager, readPayloads)},
 		{mapping, b.events, b.loop(8, readMaps)},
 		{structural, b.events, b.loop(8, readStructs)},
