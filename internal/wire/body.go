@@ -27,12 +27,17 @@ type index struct {
 // indexed is how many members are noted: more than any event of a daemon has.
 const indexed = 8
 
+const (
+	maxIndexed     = math.MaxUint16 // of a place
+	maxIndexedName = math.MaxUint8  // of a name's length
+)
+
 // place is where a member stands in a text.
 type place struct{ name, from, to uint16 }
 
 // add notes a member and reports whether there was room for it.
 func (x *index) add(name, nameEnd, from, to int) bool {
-	if x.n == indexed || to > math.MaxUint16 || nameEnd-name > math.MaxUint8 {
+	if x.n == indexed || to > maxIndexed || nameEnd-name > maxIndexedName {
 		return false
 	}
 	x.at[x.n] = place{uint16(name), uint16(from), uint16(to)}

@@ -20,6 +20,9 @@ func FuzzIndexAgainstWalk(f *testing.F) {
 		`{"a":1,"a":2,"tx_hashes":3,"tx_hashes":4}`, "{\n\t\"a\" : {\"b\":[1,{}]} ,\r\"tx_hashes\":\"\xff\"}", `{"":0,"status":1e5}`,
 		`{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"tx_hashes":9}`, `{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"tx_hashes":8}`,
 		`{"` + strings.Repeat("n", 300) + `":1,"a":2}`, `{"a":"` + strings.Repeat("long", 20_000) + `","status":2}`,
+		`{"` + strings.Repeat("n", 300) + `": 1, "a": 2}`, `{"a": "` + strings.Repeat("long", 20_000) + `", "status": 2}`,
+		`{"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "tx_hashes": 9}`, `{"a": 1, "event": "x", "event": "y", "status": 1.50}`,
+		`{"a":1,"a` + strings.Repeat("b", 256) + `":2}`, `{"a": 1, "a` + strings.Repeat("b", 256) + `": 2}`,
 	} {
 		f.Add(seed)
 	}

@@ -8,6 +8,10 @@ import "encoding/json"
 // updates than are cut at once: see More.
 func (c *Cutter) Cut(data []byte) (Frame, error) {
 	s := scan(data)
+	if f, ok := c.usualFrame(&s); ok {
+		return f, nil
+	}
+	s.begin()
 	if !s.open('{') {
 		return Frame{}, ErrFrame
 	}
@@ -25,7 +29,7 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 		switch string(name.text) {
 		case "updates":
 			// Of two lists the last one counts.
-			c.updates, listed, ok = c.list(&s)
+			listed, ok = c.list(&s)
 		case "wallet":
 			wallet, ok = s.located()
 		case "currency":
@@ -50,25 +54,26 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 	return f, nil
 }
 
-// list reads the value of "updates". What is more than is cut at once is
+// list reads the value of "updates" into c. What is more than is cut at once is
 // validated only, and noted for More.
-func (c *Cutter) list(s *scanner) (_ []Update, listed, ok bool) {
+func (c *Cutter) list(s *scanner) (listed, ok bool) {
 	if c.rest.data != nil {
 		c.rest.data = nil // of two lists the last one counts
 	}
-	list := c.room()
+	c.updates = c.room()
 	if !s.isList() {
-		return list, false, s.value() != bad
+		return false, s.value() != bad
 	}
 	if !s.open('[') {
-		return list, false, false
+		return false, false
 	}
-	list, p := s.items(list, true, atOnce)
+	list, p := s.items(c.updates, true, atOnce)
+	c.updates = list
 	if p == more {
 		c.rest = *s
 		p = s.skip()
 	}
-	return list, true, p == done
+	return true, p == done
 }
 
 // More cuts the next updates of the frame that Cut has just returned, and
@@ -184,6 +189,9 @@ func (s *scanner) skip() progress {
 func (s *scanner) event(x *index) (name string, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '{' {
 		return "", s.value() != bad
+	}
+	if name, ok := s.usualEvent(x); ok {
+		return name, true
 	}
 	start := s.pos
 	if !s.open('{') {

@@ -325,6 +325,7 @@ var ruleTexts = []string{
 	`{"updates":[]}`, `{"updates":[{}]}`, `{"updates":null}`, `{"updates":{}}`, `{"updates":"[]"}`, `{"updates":1}`, `{}`, `[]`, `null`, `""`, `1`,
 	`{"Updates":[]}`, `{"UPDATES":[]}`, `{"updates":[],"Updates":5}`, `{"updates":[{"Event":"a"}]}`, `{"updates":[{"Event":"a","event":"b","EVENT":"c"}]}`,
 	`{"upd\u0061tes":[{"ev\u0065nt":"\u0061b"}]}`, `{"upd\u0041tes":[]}`, `{"\u0075\u0070\u0064\u0061\u0074\u0065\u0073":[1]}`, `{"upd\\u0061tes":[]}`,
+	`{": 1}`, `{": "}`, `{"": 1}`, `{"event": "a", ": 1}`,
 	`{"updates":[1],"updates":[2]}`, `{"updates":[1],"upd\u0061tes":[2]}`, `{"upd\u0061tes":[1],"updates":[2]}`, `{"updates":[1],"updates":null}`,
 	`{"updates":null,"updates":[1]}`, `{"updates":5,"updates":[{"event":"a"}],"x":1}`, `{"updates":[{"event":"a"},{"event":"b"}],"updates":[]}`,
 	`{"updates":[{"event":"a"}],"updates":{"event":"b"}}`, `{"updates":[1,2,3],"updates":[4],"updates":[5,6]}`,
@@ -391,6 +392,8 @@ func deepTexts(n int) []string {
 		strings.Repeat(`[{"event":`, n/2) + lists(n%2+1) + strings.Repeat(`}]`, n/2),
 		`{"updates":[` + lists(n-2) + `]}`,
 		`{"updates":[{"event":"a","x":` + lists(n-3) + `}],"wallet":"w"}`,
+		`{"updates": [{"event": "a", "x": ` + lists(n-3) + `}], "wallet": "w", "currency": "BTC"}`,
+		`[{"event": "a", "x": ` + lists(n-2) + `}]`,
 		`{"updates":[{"event":` + lists(n-3) + `,"event":"b"}],"wallet":"w"}`,
 		`{"x":` + objects(n-1, `"a"`) + `,"updates":[]}`,
 		`{"updates":[],"updates":` + lists(n-1) + `}`,
@@ -456,6 +459,8 @@ func TestRulesAgainstEncodingJSON(t *testing.T) {
 			require.NoError(t, compareAll(&c, []byte(`{"updates": [`+text+`,`+text+"\n],\"wallet\" : "+text+` }`)))
 			require.NoError(t, compareAll(&c, []byte(`{"updates":[],"updates":[{"event": `+text+`,"tx":`+text+`}],"currency":`+text+` }`)))
 			require.NoError(t, compareAll(&c, []byte(`{"updates":[{"x":`+text+`,"event":"a"},{"event":"b"}]}`)))
+			require.NoError(t, compareAll(&c, []byte(`{"updates": [{"event": `+text+`, "tx": `+text+`}, `+text+`], "wallet": `+text+`, "currency": "ETH"}`)))
+			require.NoError(t, compareAll(&c, []byte(`{"updates": [{"event": "a"}], "wallet": null, "currency": `+text+`}`)))
 			require.NoError(t, compareAll(&c, []byte(text+text)))
 			require.NoError(t, compareAll(&c, []byte(" "+text+"\n")))
 		}

@@ -24,6 +24,9 @@ type scanner struct {
 // scan begins a scan of data.
 func scan(data []byte) scanner { return scanner{data: data, clean: isClean(data)} }
 
+// begin begins the scan again.
+func (s *scanner) begin() { s.pos, s.depth = 0, 0 }
+
 // maxDepth is encoding/json's.
 const maxDepth = 10000
 
@@ -68,9 +71,6 @@ func (s *scanner) next(bracket byte, first bool) progress {
 
 // member steps to the value of an object's next member, and returns its name.
 func (s *scanner) member(first bool) (n name, p progress) {
-	if n, ok := s.usual(first); ok {
-		return n, more
-	}
 	if p = s.next('}', first); p != more {
 		return n, p
 	}
@@ -95,28 +95,6 @@ func (s *scanner) member(first bool) (n name, p progress) {
 type name struct {
 	text []byte
 	at   int // where it stands, 0 for one that is not written as it is
-}
-
-// usual is member for a clean text with the spaces that Python's json writes. It
-// is not ok, and nothing has happened, where the text is another.
-func (s *scanner) usual(first bool) (_ name, ok bool) {
-	rest := s.data[s.pos:]
-	if !first {
-		if len(rest) < 2 || rest[0] != ',' || rest[1] != ' ' {
-			return name{}, false
-		}
-		rest = rest[2:]
-	}
-	if !s.clean || len(rest) == 0 || rest[0] != '"' {
-		return name{}, false
-	}
-	n := 1 + bytes.IndexByte(rest[1:], '"')
-	if n == 0 || len(rest) < n+4 || rest[n+1] != ':' || rest[n+2] != ' ' || rest[n+3] == ' ' {
-		return name{}, false
-	}
-	at := len(s.data) - len(rest) + 1
-	s.pos = at + n + 2
-	return name{rest[1:n], at}, true
 }
 
 // maxName is how long a name is written at most that can be one of ours: one of
