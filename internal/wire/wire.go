@@ -15,8 +15,9 @@
 //     integer, or a string where a list should be, spoils that value and
 //     nothing else.
 //
-// A message costs one pass, and one copy of each update; one of very many updates
-// is cut piece by piece, since they would take a hundred times its size.
+// A message in the form that daemons write costs one pass, any other at most two;
+// both cost one copy of each update. A message of very many updates is cut piece
+// by piece, since they would take a hundred times its size.
 package wire
 
 import (
