@@ -49,7 +49,7 @@ func TestSections(t *testing.T) {
 	}
 	checks := map[string]func(*testing.T, []row){
 		"socket": func(t *testing.T, rows []row) {
-			require.Len(t, rows, 1+3*10+5)
+			require.Len(t, rows, 2+3*10+5)
 			machine, cost := find(t, rows, "this machine"), find(t, rows, asMany+": cost of an event")
 			there := find(t, rows, asMany+": cost of an event, on the machine of the bounds")
 			require.InDelta(t, cost.ours.value/machine.ratio(), there.ours.value, 0.001)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/bitcart-go/bitcart"
@@ -28,6 +29,7 @@ const (
 	structural = "NextReader, struct, switch"
 	spawning   = "goroutine per event"
 	decoding   = "json.Unmarshal, flat struct"
+	crowded    = "the same on all processors at once"
 )
 
 // What must not cost more than a time was written down for a machine on which
@@ -59,7 +61,23 @@ func (b socketBench) decode(_ context.Context, w *stopwatch) error {
 	frames := framesFor(walletsOf(8))
 	w.start()
 	defer w.stop()
-	for i := range b.events {
+	return decodeAll(frames, b.events)
+}
+
+// decodeEverywhere does as much on each processor. Where that takes more
+// processor time for a frame, processors share what does the work, as two
+// threads of one core do; what runs on several then costs more than it would
+// on cores of its own.
+func (b socketBench) decodeEverywhere(_ context.Context, w *stopwatch) error {
+	frames := framesFor(walletsOf(8))
+	n := runtime.GOMAXPROCS(0)
+	w.start()
+	defer w.stop()
+	return atOnce(n, n, func(int) error { return decodeAll(frames, b.events) })
+}
+
+func decodeAll(frames [][]byte, n int) error {
+	for i := range n {
 		var f flatFrame
 		if err := json.Unmarshal(frames[i%len(frames)], &f); err != nil {
 			return err
@@ -78,13 +96,18 @@ func socketRows(ctx context.Context, pl plan) ([]row, error) {
 	if err := b.warmUp(ctx); err != nil {
 		return nil, err
 	}
-	costs, err := compare(ctx, pl.rounds, append(b.contenders(), contender{decoding, b.events, b.decode}))
+	costs, err := compare(ctx, pl.rounds, append(b.contenders(),
+		contender{decoding, b.events, b.decode},
+		contender{crowded, runtime.GOMAXPROCS(0) * b.events, b.decodeEverywhere}))
 	if err != nil {
 		return nil, err
 	}
 	there := figure{decodingThere, "µs CPU"}
 	slower := costs[decoding].cpu().value / there.value
-	rows := []row{{"this machine: decoding a frame, " + decoding, costs[decoding].cpu(), there, "the machine of the bounds", bound{}}}
+	rows := []row{
+		{"this machine: decoding a frame, " + decoding, costs[decoding].cpu(), there, "the machine of the bounds", bound{}},
+		{"this machine: " + crowded, costs[crowded].cpu(), costs[decoding].cpu(), "on one of them", bound{}},
+	}
 	for _, name := range []string{asCoin, asManager, asMany} {
 		c := costs[name]
 		rows = append(rows,
