@@ -160,17 +160,18 @@ func (e *RPCError) name() string {
 	return ""
 }
 
-// GoString is Error: %#v must not show Message.
-func (e *RPCError) GoString() string { return e.Error() }
+// GoString is Error: %#v must not show Message. Like the methods below it is of
+// the value, so that a copy of the error keeps silent as well.
+func (e RPCError) GoString() string { return e.Error() }
 
 // Format prints Error for every verb.
-func (e *RPCError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
+func (e RPCError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
 
 // LogValue is Error as a slog value.
-func (e *RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+func (e RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // MarshalJSON encodes Error: the raw text must not reach a log.
-func (e *RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
+func (e RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
 
 // CallError is a call without an answer, or with one that cannot be used. It
 // matches ErrConnectionFailed or ErrInvalidAnswer, and its cause

@@ -65,11 +65,12 @@ func (e *BroadcastError) Error() string {
 // Unwrap returns the cause.
 func (e *BroadcastError) Unwrap() error { return e.Err }
 
-// Format prints Error for every verb: %#v must not show RawTx.
-func (e *BroadcastError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
+// Format prints Error for every verb: %#v must not show RawTx. It is of the
+// value, as GoString is, so that a copy of the error keeps silent as well.
+func (e BroadcastError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
 
 // GoString is Error.
-func (e *BroadcastError) GoString() string { return e.Error() }
+func (e BroadcastError) GoString() string { return e.Error() }
 
 // PayOption changes how [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] pay.
 // At most one option about the fee may be given; without any, the daemon
