@@ -366,8 +366,12 @@ func (e *GapError) Error() string {
 	if e.Gap.Coin != nil {
 		scope = walletName(e.Gap.Coin.WalletKey())
 	}
-	return fmt.Sprintf("bitcart: %s: events may be missing for %s since %s: %s",
-		e.Gap.Currency, scope, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
+	when := "since"
+	if e.Gap.Reason == GapStart {
+		when = "before"
+	}
+	return fmt.Sprintf("bitcart: %s: events may be missing for %s %s %s: %s",
+		e.Gap.Currency, scope, when, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
 }
 
 // inner is the text of an error inside another one: each names its package.
