@@ -81,7 +81,8 @@
 //	switch {
 //	case errors.As(err, &unfinished):
 //		// Signed, and perhaps sent: store unfinished.RawTx, and repeat
-//		// coin.Broadcast until it succeeds. Never call PayTo again for it.
+//		// coin.Broadcast until it returns nil or ErrAlreadyBroadcast. Never
+//		// call PayTo again for it.
 //	case err != nil:
 //		// Nothing was paid.
 //	default:

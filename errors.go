@@ -160,17 +160,18 @@ func (e *RPCError) name() string {
 	return ""
 }
 
-// GoString is Error: %#v must not show Message.
-func (e *RPCError) GoString() string { return e.Error() }
+// GoString is Error: %#v must not show Message. Like the methods below it is of
+// the value, so that a copy of the error keeps silent as well.
+func (e RPCError) GoString() string { return e.Error() }
 
 // Format prints Error for every verb.
-func (e *RPCError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
+func (e RPCError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
 
 // LogValue is Error as a slog value.
-func (e *RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+func (e RPCError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // MarshalJSON encodes Error: the raw text must not reach a log.
-func (e *RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
+func (e RPCError) MarshalJSON() ([]byte, error) { return marshalText(e.Error()) }
 
 // CallError is a call without an answer, or with one that cannot be used. It
 // matches ErrConnectionFailed or ErrInvalidAnswer, and its cause
@@ -365,8 +366,12 @@ func (e *GapError) Error() string {
 	if e.Gap.Coin != nil {
 		scope = walletName(e.Gap.Coin.WalletKey())
 	}
-	return fmt.Sprintf("bitcart: %s: events may be missing for %s since %s: %s",
-		e.Gap.Currency, scope, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
+	when := "since"
+	if e.Gap.Reason == GapStart {
+		when = "before"
+	}
+	return fmt.Sprintf("bitcart: %s: events may be missing for %s %s %s: %s",
+		e.Gap.Currency, scope, when, e.Gap.Since.Format(time.RFC3339), e.Gap.Reason)
 }
 
 // inner is the text of an error inside another one: each names its package.

@@ -35,7 +35,7 @@ var exceptionTexts = map[error][]string{
 	ErrInvalidTransaction:  {"invalid transaction"},
 	ErrInvalidHexString:    {"it must be a hex string", "failed to parse hex representation", "invalid tx hash"},
 	ErrInvalidAddress:      {"invalid address", "invalid bitcoin address", "invalid cashaddr", "addresserror"},
-	ErrNotEnoughFunds:      {"notenoughfunds", "insufficient funds", "not enough funds"},
+	ErrNotEnoughFunds:      {"notenoughfunds", "insufficient funds", "not enough funds", "balance is not sufficient"},
 	ErrInvalidFee:          {"invalid mix of transaction fee params"},
 	ErrNoMessage:           {"no message specified"},
 	ErrInvalidContract:     {"invalid contract address"},

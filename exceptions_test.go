@@ -179,6 +179,7 @@ func TestErrorsKnownByTheirTextOnly(t *testing.T) {
 		{"BCH", "electroncash.util.NotEnoughFunds", bitcart.ErrNotEnoughFunds},
 		{"BCH", "electroncash.util.NotEnoughFunds: ", bitcart.ErrNotEnoughFunds},
 		{"ETH", "web3.exceptions.Web3RPCError: insufficient funds for gas * price + value", bitcart.ErrNotEnoughFunds},
+		{"TRX", "tronpy.exceptions.ValidationError: Contract validate error : balance is not sufficient.", bitcart.ErrNotEnoughFunds},
 		{"BCH", "Exception: Invalid address qr0khg", bitcart.ErrInvalidAddress},
 		{"XMR", "Exception: Transaction not found", bitcart.ErrTxNotFound},
 		{"ETH", "ValueError: strange", nil},

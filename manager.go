@@ -81,9 +81,12 @@ func NewAPIManager(wallets map[string][]string, opts ...Option) (*APIManager, er
 }
 
 // AddWallet adds a wallet. While a stream runs, the stream loads the wallet at
-// once; WaitArmed of the returned Coin waits for that. opts can name another
-// daemon (WithURL, WithBasicAuth, WithEnv); a daemon that the manager knows
-// already is shared. Errors are those of AddWallets.
+// once; WaitArmed of the returned Coin waits for that. A websocket stream
+// reports the wallet to OnGap, with GapStart: what happened before is unknown.
+// The wallet's first events may come before the caller has set handlers on the
+// returned Coin: they run the manager's handlers, or are ignored if it has none.
+// opts can name another daemon (WithURL, WithBasicAuth, WithEnv); a daemon that
+// the manager knows already is shared. Errors are those of AddWallets.
 func (m *APIManager) AddWallet(currency string, w Wallet, opts ...Option) (*Coin, error) {
 	coins, err := m.AddWallets(currency, []Wallet{w}, opts...)
 	if err != nil {
@@ -144,7 +147,10 @@ func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([
 
 // RemoveWallet removes a wallet and reports whether it was there. Its waiting
 // events are dropped and counted in Stats.Dropped; a handler that is running
-// finishes.
+// finishes. The daemon still watches the wallet, and what it sends for it counts
+// as Stats.Foreign; [Coin.CloseWallet] ends that for all clients of the daemon.
+// If the wallet is added again, it gets a new Coin, without the old one's
+// handlers.
 func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

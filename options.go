@@ -342,7 +342,7 @@ func startOptions(opts []StartOption) startConfig {
 }
 
 // WithForceConnect keeps trying if the first connection fails, instead of returning the error.
-// Wrong credentials, HTTP status 404 and a bad URL still end the stream.
+// Wrong credentials and HTTP status 404 still end the stream.
 func WithForceConnect() StartOption { return startOption(func(c *startConfig) { c.force = true }) }
 
 // WithoutReconnect makes a stream end with its first connection, and return why that ended.

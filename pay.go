@@ -32,9 +32,9 @@ type Payout struct {
 }
 
 // BroadcastError is a payment that was signed but is not known to have been
-// broadcast. Pass RawTx to [Coin.Broadcast], as often as needed: the network
-// accepts a transaction only once. Never repeat the payment itself, which would
-// sign a second one.
+// broadcast. Pass RawTx to [Coin.Broadcast] until that returns nil or
+// ErrAlreadyBroadcast: the network accepts a transaction only once. Never
+// repeat the payment itself, which would sign a second one.
 //
 // Whatever Err is, the transaction may be on its way: the daemon passes on the
 // answer of one server, and another server may have accepted the transaction.
@@ -46,7 +46,9 @@ type Payout struct {
 // comes from addtransaction, whose answer is missing then, it may not keep
 // them. Account daemons keep nothing: on ETH, BNB and MATIC the wallet's next
 // payment may use the same nonce, so that only one of the two can succeed, and
-// on TRX both can. Settle this payment first.
+// on TRX both can. Settle this payment first. If Broadcast keeps failing, for
+// lack of money or because another transaction has used the same coins or
+// nonce, [Coin.GetTx] of TxID tells whether the network has the transaction.
 //
 // A BroadcastError prints without RawTx, because anybody who has it can
 // broadcast it.
@@ -65,11 +67,12 @@ func (e *BroadcastError) Error() string {
 // Unwrap returns the cause.
 func (e *BroadcastError) Unwrap() error { return e.Err }
 
-// Format prints Error for every verb: %#v must not show RawTx.
-func (e *BroadcastError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
+// Format prints Error for every verb: %#v must not show RawTx. It is of the
+// value, as GoString is, so that a copy of the error keeps silent as well.
+func (e BroadcastError) Format(f fmt.State, _ rune) { writeSafe(f, e.Error()) }
 
 // GoString is Error.
-func (e *BroadcastError) GoString() string { return e.Error() }
+func (e BroadcastError) GoString() string { return e.Error() }
 
 // PayOption changes how [Coin.PayTo], [Coin.PayToMany] and [Coin.Transfer] pay.
 // At most one option about the fee may be given; without any, the daemon
@@ -202,10 +205,10 @@ func (c *Coin) PayToMany(ctx context.Context, outputs []Output, opts ...PayOptio
 // and returns its hash. Sending a transaction again is safe and pays only once.
 // A node that has the transaction already may answer with an error; it matches
 // ErrAlreadyBroadcast if its text is known, and the hash is returned beside it,
-// except on BTC, LTC and GRS and for a transaction with blobs. After an error that matches ErrMaybeSent the
-// transaction may be on its way. The Coin needs no wallet. XMR daemons do not
-// support it: the error is ErrUnsupported, without a call. ctx bounds the call
-// as in [Coin.Call].
+// except on BTC, LTC and GRS and for a transaction with blobs. After an error
+// that matches ErrMaybeSent the transaction may be on its way. The Coin needs
+// no wallet. XMR daemons do not support it: the error is ErrUnsupported,
+// without a call. ctx bounds the call as in [Coin.Call].
 func (c *Coin) Broadcast(ctx context.Context, rawTx string) (txid string, err error) {
 	if err := c.supports("Broadcast"); err != nil {
 		return "", err

@@ -571,6 +571,7 @@ func TestBroadcastErrorPrintsNoTransaction(t *testing.T) {
 	err := &bitcart.BroadcastError{RawTx: "0200abcdef", Err: bitcart.ErrMaybeSent}
 	for _, verb := range verbs {
 		require.NotContains(t, fmt.Sprintf(verb, err), "0200abcdef", verb)
+		require.NotContains(t, fmt.Sprintf(verb, *err), "0200abcdef", verb+" of a copy")
 	}
 	require.Equal(t, err.Error(), fmt.Sprintf("%#v", err))
 }

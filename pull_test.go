@@ -394,3 +394,15 @@ func TestPullBodyMayUseTheLibrary(t *testing.T) {
 	}
 	require.NoError(t, d.WaitSockets(patient(t), 0))
 }
+
+// At a start it is what came before that may be missing.
+func TestGapErrorSaysWhatMayBeMissing(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	for reason, when := range map[bitcart.GapReason]string{
+		bitcart.GapUnknown: "since", bitcart.GapStart: "before", bitcart.GapRestart: "since", bitcart.GapOverflow: "since",
+	} {
+		err := &bitcart.GapError{Gap: bitcart.Gap{Currency: "BTC", Since: at, Reason: reason}}
+		require.EqualError(t, err, "bitcart: BTC: events may be missing for every wallet "+when+" 2026-02-03T04:05:06Z: "+reason.String())
+	}
+}

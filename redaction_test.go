@@ -188,9 +188,9 @@ func secretValues(t testing.TB) map[string][]any {
 		"ConnectInfo":    {bitcart.ConnectInfo{Currency: "ETH"}},
 		"DisconnectInfo": {bitcart.DisconnectInfo{Currency: "ETH", Err: call}},
 		"Stats":          {c.Stats(), m.Stats()},
-		"RPCError":       {rpc},
-		"CallError":      {call},
-		"ConnectError":   {&bitcart.ConnectError{Currency: "ETH", URL: c.URL(), Err: call}},
+		"RPCError":       {rpc, *rpc},
+		"CallError":      {call, *call},
+		"ConnectError":   {&bitcart.ConnectError{Currency: "ETH", URL: c.URL(), Err: call}, bitcart.ConnectError{Err: call}},
 		"HandlerError":   {handlerErr},
 		"OptionError":    {urlErr},
 		"PayloadError":   {payloadError(t)},
@@ -198,7 +198,7 @@ func secretValues(t testing.TB) map[string][]any {
 		"DrainError":     {&bitcart.DrainError{Undelivered: 1}},
 		"Info":           secretInfo(t),
 		// What the daemon says to a payment can quote the wallet that pays.
-		"BroadcastError":  {&bitcart.BroadcastError{RawTx: "0200", Err: rpc}, secretBroadcastError(t)},
+		"BroadcastError":  {&bitcart.BroadcastError{RawTx: "0200", Err: rpc}, secretBroadcastError(t), *secretBroadcastError(t)},
 		"IncompleteError": {&bitcart.IncompleteError{Missing: 1, Total: 2, Hash: "h", Err: rpc}, &bitcart.IncompleteError{Err: call}},
 		"Registry":        {bitcart.Registry(c)},
 		"Sink":            {bitcart.Sink(c)},
@@ -219,7 +219,7 @@ func secretValues(t testing.TB) map[string][]any {
 
 // secretBroadcastError is a payment whose broadcast was answered with the wallet's key in the place
 // of a hash.
-func secretBroadcastError(t testing.TB) error {
+func secretBroadcastError(t testing.TB) *bitcart.BroadcastError {
 	t.Helper()
 	coin := makeCoin(t, "ETH", bitcart.WithXpub(secretSeed), bitcart.WithHTTPClient(answering(
 		`{"jsonrpc":"2.0","id":1,"result":"`+secretSeed+`"}`, nil)))
@@ -260,7 +260,7 @@ func payloadError(t testing.TB) error {
 }
 
 // callError is a call whose transport failed and quoted the URL.
-func callError(t testing.TB) error {
+func callError(t testing.TB) *bitcart.CallError {
 	t.Helper()
 	c := makeCoin(t, "ETH", bitcart.WithWallet(secretWallet),
 		bitcart.WithURL("http://"+secretLogin+":"+secretPassword+"@h:5002/p"),

@@ -25,13 +25,14 @@ import (
 // A lost connection is replaced, with growing and jittered pauses; the attempts
 // never stop by themselves. Only the error of the first attempt is returned,
 // and not even that one with WithForceConnect. Wrong credentials
-// (ErrUnauthorized), HTTP status 404 and a bad URL end the stream as long as
-// the daemon has not been reached once.
+// (ErrUnauthorized) and HTTP status 404 end the stream as long as the daemon
+// has not been reached once. A host that does not exist counts as a daemon that
+// is away; a malformed URL is an error of [NewCoin] already.
 //
 // When ctx ends, the connection is closed with a handshake, and the handlers
 // have DrainTimeout to handle what was received: nil means that they have
-// handled all of it. Otherwise the handlers' contexts are cancelled, and a
-// second later the error is a *[DrainError].
+// handled all of it. Otherwise the handlers' contexts are cancelled, and when
+// they have returned, or a second later, the error is a *[DrainError].
 func (c *Coin) StartWebsocket(ctx context.Context, opts ...StartOption) error {
 	return c.runStream(ctx, &stream{cfg: startOptions(opts), transport: websocket})
 }

@@ -134,9 +134,11 @@ func WithHTTPClient(h *http.Client) ClientOption {
 }
 
 // WithRetry sets how often calls are tried whose repeat is harmless (listing,
-// recent events, enabling, disabling) when the connection fails, when the
-// answer has an HTTP status of 500 or above, or when there were too many calls.
-// The pauses between tries grow from minPause to maxPause and are jittered.
+// recent events, enabling, disabling) when the connection fails, when something
+// in front of the service answers with an HTTP status of 500 or above, or when
+// there were too many calls. The pauses between tries grow from minPause to
+// maxPause and are jittered. A longer pause that the answer asks for by
+// Retry-After is kept, up to a minute; beyond that the call is not repeated.
 // Default: 4 tries, 500 ms, 10 s. With 1 a call is never repeated.
 func WithRetry(tries int, minPause, maxPause time.Duration) ClientOption {
 	return clientOption(func(c *clientConfig) {

@@ -231,9 +231,9 @@ func (b *book) list() []Subscription {
 //
 // When ctx ends, the connection is closed with a handshake, and the handlers
 // have Bounds.Drain to handle what was received: nil means that they have
-// handled all of it. Otherwise the handlers' contexts are cancelled, and a
-// second later the error is a *bitcart.DrainError. A second Run at the same
-// time returns bitcart.ErrStreamRunning.
+// handled all of it. Otherwise the handlers' contexts are cancelled, and when
+// they have returned, or a second later, the error is a *bitcart.DrainError. A
+// second Run at the same time returns bitcart.ErrStreamRunning.
 //
 // Handlers get the values of ctx, not its cancellation.
 func (s *Stream) Run(ctx context.Context) error {
