@@ -168,7 +168,7 @@ func TestUsualWayAtTheLimits(t *testing.T) {
 	}
 	for n := 65535 - 40; n < 65535+20; n++ {
 		long := strings.Repeat("x", n)
-		for _, end := range ends {
+		for _, end := range ends[:3] {
 			check(`{"updates": [{"event": "a", "b": "` + long + `"}, {"event": "a"}]` + end)
 			check(`{"updates": [{"event": "a", "` + long + `": 1, "c": 2}, {"event": "a"}]` + end)
 			check(`{"updates": [{"event": "a", "b": [1, ` + strings.Repeat("1", n) + `], "event": "c"}, {"event": "a"}]` + end)
@@ -195,7 +195,7 @@ func TestUsualWayOverRandomPieces(t *testing.T) {
 		`{"event": "a"}`, `{}`, `[]`, `"wallet": `, `"wallet": "w"`, `"currency": "ETH"`, `, "wallet": "w", "currency": "ETH"}`, `{"updates": [`, `]`, `"updates": []`, `\`, `é`,
 	}
 	rng := rand.New(rand.NewPCG(11, 12))
-	rounds := 60_000
+	rounds := 30_000
 	if testing.Short() {
 		rounds = 5_000
 	}
