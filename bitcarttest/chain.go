@@ -34,6 +34,7 @@ type transaction struct {
 	outgoing bool
 	height   int64 // 0 while it waits in the mempool
 	created  time.Time
+	late     bool   // XMR: its request was paid, or had expired, when it came
 	parent   string // engine families: the output that it spends
 	script   string
 
@@ -316,6 +317,7 @@ func (d *Daemon) deliver(t *transaction, mined bool) {
 func (d *Daemon) include(t *transaction) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	t.late = d.comesLate(t)
 	d.chain.add(t)
 }
 

@@ -351,3 +351,74 @@ func TestRequestLists(t *testing.T) {
 	code, _ := fails(t, d, "get_request", []any{open, named{"xpub": w}})
 	require.Equal(t, -32003, code)
 }
+
+// Account daemons look only at requests that still wait for money, and Monero's is one of them: what
+// comes after that is a transaction like any other.
+func TestMoneroPaymentsThatComeTooLate(t *testing.T) {
+	now, forward := clock()
+	d := newDaemon(t, "XMR", bitcarttest.WithClock(now))
+	w := d.NewWallet()
+	request := func(key string) (r struct {
+		Status     int
+		SentAmount string   `json:"sent_amount"`
+		TxHashes   []string `json:"tx_hashes"`
+	}) {
+		rpc(t, d, "getrequest", []any{key, named{"xpub": w}}, &r)
+		return r
+	}
+	pay := func(key, amount string) {
+		_, err := d.Pay(w, key, bitcarttest.Transfer{Amount: amount})
+		require.NoError(t, err)
+	}
+
+	paid := addRequest(t, d, w, "1", 60)
+	pay(paid, "1")
+	pay(paid, "1")
+	require.Equal(t, []string{"new_transaction", "new_payment", "new_transaction", "new_payment"}, eventNames(updates(t, d, w)))
+	d.Mine(1)
+	list := updates(t, d, w)
+	require.Equal(t, []string{"new_block", "new_payment"}, eventNames(list), "nothing after status 3")
+	require.Equal(t, 3, list[1].Status)
+	pay(paid, "1")
+	d.Mine(1)
+	require.Equal(t, []string{"new_transaction", "new_block"}, eventNames(updates(t, d, w)))
+	require.Equal(t, "2.000000000000", request(paid).SentAmount)
+	require.Len(t, request(paid).TxHashes, 2)
+	rpc(t, d, "rescan_blocks", []any{d.Height() - 1, d.Height()}, nil)
+	require.NotContains(t, eventNames(updates(t, d, w)), "new_payment", "a rescan finds nothing that waits either")
+
+	partly, unconfirmed, unpaid := addRequest(t, d, w, "1", 60), addRequest(t, d, w, "1", 60), addRequest(t, d, w, "1", 60)
+	pay(partly, "0.5")
+	pay(unconfirmed, "1")
+	updates(t, d, w)
+	forward(time.Minute)
+	pay(partly, "0.5")
+	pay(unpaid, "1")
+	require.Equal(t, []string{"new_transaction", "new_transaction"}, eventNames(updates(t, d, w)))
+	d.Mine(1)
+	list = updates(t, d, w)
+	require.Equal(t, []string{"new_block", "new_payment"}, eventNames(list), "one was reached in time")
+	require.Equal(t, unconfirmed, list[1].Address)
+	require.Equal(t, 3, request(unconfirmed).Status)
+	for _, key := range []string{partly, unpaid} {
+		require.Equal(t, 1, request(key).Status)
+	}
+	require.Equal(t, "0.500000000000", request(partly).SentAmount)
+	require.Empty(t, request(unpaid).TxHashes)
+}
+
+// A request waits for one payer: registering another forgets the first.
+func TestAnotherPayerTakesThePlaceOfTheFirst(t *testing.T) {
+	d := newDaemon(t, "ETH")
+	w, first, second := d.NewWallet(), d.NewAddress(), d.NewAddress()
+	key := addRequest(t, d, w, "1", 900)
+	for _, payer := range []string{first, second} {
+		rpc(t, d, "setrequestaddress", []any{key, payer, named{"xpub": w}}, nil)
+	}
+	_, err := d.Pay(w, key, bitcarttest.Transfer{From: first, Amount: "1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"new_block", "new_transaction"}, eventNames(updates(t, d, w)))
+	_, err = d.Pay(w, key, bitcarttest.Transfer{From: second, Amount: "1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"new_block", "new_transaction", "new_payment"}, eventNames(updates(t, d, w)))
+}

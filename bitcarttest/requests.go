@@ -101,6 +101,9 @@ func (b *book) byAddress(address string) *request { return b.places[address] }
 
 // registerPayer makes a request wait for a sender. A newer request takes the sender over.
 func (b *book) registerPayer(r *request, payer string) {
+	if b.payers[r.payer] == r {
+		delete(b.payers, r.payer)
+	}
 	r.payer = payer
 	b.payers[payer] = r
 }
@@ -142,6 +145,9 @@ func (d *Daemon) received(r *request) receipt {
 		return got
 	}
 	for _, t := range slices.Concat(d.chain.to[r.address], r.again) {
+		if t.late {
+			continue
+		}
 		got.sent = got.sent.Add(t.amount)
 		got.txs = append(got.txs, t.id)
 		if t.height > 0 {
@@ -227,10 +233,45 @@ func (d *Daemon) paymentFor(w *wallet, t *transaction) (update, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := w.book.byAddress(t.to)
-	if r == nil || t.outgoing || d.coin.losesPayments {
+	if r == nil || t.outgoing || d.coin.losesPayments || t.late {
 		return update{}, false
 	}
-	return d.paymentEvent(w, r, d.received(r)), true
+	return d.creditOnce(w, r)
+}
+
+// creditOnce is the new_payment of a request that is found by its address. Only engines go on telling
+// of one that is paid or has expired: on XMR it is no longer looked at. The caller holds mu.
+func (d *Daemon) creditOnce(w *wallet, r *request) (update, bool) {
+	got := d.received(r)
+	if d.coin.family != Account {
+		return d.paymentEvent(w, r, got), true
+	}
+	status := d.status(r, got)
+	if r.paid || status == statusExpired {
+		return update{}, false
+	}
+	r.paid = status == statusPaid
+	return d.paymentEvent(w, r, got), true
+}
+
+// comesLate tells whether a transaction finds its request paid or expired, on XMR. It is called under
+// mu, before the transaction is in the chain.
+func (d *Daemon) comesLate(t *transaction) bool {
+	if d.coin.style != styleMonero {
+		return false
+	}
+	for _, b := range d.books {
+		if r := b.byAddress(t.to); r != nil {
+			return d.finished(r)
+		}
+	}
+	return false
+}
+
+// finished is called under mu.
+func (d *Daemon) finished(r *request) bool {
+	status := d.status(r, d.received(r))
+	return status == statusPaid || status == statusExpired
 }
 
 // credit books a transaction on the request that waits for its sender, once.
@@ -261,11 +302,11 @@ func (d *Daemon) creditAgain(w *wallet, t *transaction) (update, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := w.book.byAddress(t.to)
-	if r == nil || len(r.again) >= maxAgain {
+	if r == nil || t.late || len(r.again) >= maxAgain || d.finished(r) {
 		return update{}, false
 	}
 	r.again = append(r.again, t)
-	return d.paymentEvent(w, r, d.received(r)), true
+	return d.creditOnce(w, r)
 }
 
 // paymentEvent is called under mu. Account daemons keep the list of hashes by reference, so that a

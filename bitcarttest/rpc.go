@@ -241,22 +241,20 @@ func (d *Daemon) invoke(e *envelope, m method, builtin bool, custom MethodFunc) 
 	return m.call(d, c)
 }
 
-// resolve loads the wallet of a call. Account daemons skip it for methods of their own that need
-// no wallet; the others load it always.
+// resolve loads the wallet of a call. For methods of their own that need none, account daemons do
+// not mind one that cannot be loaded.
 func (d *Daemon) resolve(e *envelope, needless bool) error {
-	if needless && d.coin.family == Account {
-		return d.override(e)
-	}
 	if e.wallet.Xpub != "" {
 		w, reopened, err := d.load(e.wallet)
 		e.call.reopened = e.call.reopened || reopened
-		if err != nil && !errors.Is(err, ErrClosed) {
+		switch {
+		case errors.Is(err, ErrClosed):
+			return err
+		case err == nil:
+			e.call.wallet = w
+		case !needless || d.coin.family != Account:
 			return d.raised(err, codeLoadingWallet)
 		}
-		if err != nil {
-			return err
-		}
-		e.call.wallet = w
 	}
 	return d.override(e)
 }

@@ -270,3 +270,25 @@ func TestFamilyMustBeKnown(t *testing.T) {
 	_, err := bitcarttest.NewDaemon("")
 	require.Error(t, err)
 }
+
+// Calling any method with a wallet loads the wallet; where none is needed, one that cannot be loaded
+// does no harm.
+func TestMethodsWithoutNeedLoadTheirWallet(t *testing.T) {
+	for _, currency := range everyCurrency {
+		t.Run(currency, func(t *testing.T) {
+			d := newDaemon(t, currency)
+			w := d.NewWallet()
+			rpc(t, d, "validatekey", []any{"x", named{"xpub": w}}, nil)
+			require.Equal(t, []string{w}, d.Loaded())
+			require.NoError(t, d.Emit(w, named{"event": "x"}))
+			var closed bool
+			rpc(t, d, "close_wallet", named{"xpub": w}, &closed)
+			require.True(t, closed)
+			require.Empty(t, d.Loaded())
+			if d.Family() == bitcarttest.Account {
+				rpc(t, d, "version", named{"xpub": "nonsense"}, nil)
+				require.Empty(t, d.Loaded())
+			}
+		})
+	}
+}
