@@ -126,6 +126,14 @@ func latin1(text string) string {
 	return string(b)
 }
 
+func fromLatin1(text string) string {
+	runes := make([]rune, len(text))
+	for i := range len(text) {
+		runes[i] = rune(text[i])
+	}
+	return string(runes)
+}
+
 // name is the URL for logs and errors; newDaemon has taken the credentials out.
 func (d *daemon) name() string { return d.url.String() }
 
@@ -180,9 +188,17 @@ func (d *daemon) failure(ctx context.Context, method string, err error, secrets 
 
 // secrets adds the credentials to those of a call.
 func (d *daemon) secrets(of redactor) redactor {
-	of.hide(d.pass, "***")
+	d.hidePassword(&of)
 	of.hide(base64.StdEncoding.EncodeToString([]byte(d.user+":"+d.pass)), "***")
 	return of
+}
+
+// hidePassword hides it as it goes out and as people write it.
+func (d *daemon) hidePassword(r *redactor) {
+	r.hide(d.pass, "***")
+	if written := fromLatin1(d.pass); written != d.pass {
+		r.hide(written, "***")
+	}
 }
 
 func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {
