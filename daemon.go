@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -100,7 +101,19 @@ func (s *settings) makeTransport() (t *http.Transport, own bool) {
 	if s.tls != nil {
 		t.TLSClientConfig = s.tls.Clone()
 	}
+	if t.OnProxyConnectResponse == nil {
+		t.OnProxyConnectResponse = proxyRefusal
+	}
 	return t, true
+}
+
+// proxyRefusal stands for net/http's error, whose text is the proxy's own: it can
+// repeat the login.
+func proxyRefusal(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("proxy answered HTTP %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 }
 
 // defaultTransport keeps connections for 60 s: the daemon closes them after

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
@@ -664,6 +665,35 @@ func TestErrorsOfTheTransportAreRedacted(t *testing.T) {
 			require.Empty(t, leaks(err.Error()), err.Error())
 			require.Empty(t, leaks(fmt.Sprintf("%v %s %q", err, err, err)))
 		})
+	}
+}
+
+// A proxy that refuses a login can repeat it.
+func TestProxysTextIsRedacted(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 407 wrong: %s, %s\r\n\r\n", r.Header.Get("Proxy-Authorization"), secretPassword)
+		_ = conn.Close()
+	}))
+	defer proxy.Close()
+	through, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	through.User = url.UserPassword(secretLogin, secretPassword)
+	for name, opts := range map[string][]bitcart.Option{
+		"alone":            {bitcart.WithProxy(through.String())},
+		"with a transport": {bitcart.WithTransport(&http.Transport{}), bitcart.WithProxy(through.String())},
+	} {
+		c := makeCoin(t, "BTC", append(opts, bitcart.WithURL("https://daemon.test"))...)
+		_, err := c.Info(t.Context())
+		require.ErrorIs(t, err, bitcart.ErrConnectionFailed, name)
+		require.NotErrorIs(t, err, bitcart.ErrMaybeSent, name)
+		require.ErrorContains(t, err, "407", name)
+		for way, text := range printed(err) {
+			require.Empty(t, leaks(text), "%s: %s shows it: %s", name, way, text)
+		}
 	}
 }
 
