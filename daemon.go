@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -100,7 +101,19 @@ func (s *settings) makeTransport() (t *http.Transport, own bool) {
 	if s.tls != nil {
 		t.TLSClientConfig = s.tls.Clone()
 	}
+	if t.OnProxyConnectResponse == nil {
+		t.OnProxyConnectResponse = proxyRefusal
+	}
 	return t, true
+}
+
+// proxyRefusal stands for net/http's error, whose text is the proxy's own: it can
+// repeat the login.
+func proxyRefusal(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("proxy answered HTTP %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 }
 
 // defaultTransport keeps connections for 60 s: the daemon closes them after
@@ -124,6 +137,14 @@ func latin1(text string) string {
 		b = append(b, byte(r))
 	}
 	return string(b)
+}
+
+func fromLatin1(text string) string {
+	runes := make([]rune, len(text))
+	for i := range len(text) {
+		runes[i] = rune(text[i])
+	}
+	return string(runes)
 }
 
 // name is the URL for logs and errors; newDaemon has taken the credentials out.
@@ -180,9 +201,17 @@ func (d *daemon) failure(ctx context.Context, method string, err error, secrets 
 
 // secrets adds the credentials to those of a call.
 func (d *daemon) secrets(of redactor) redactor {
-	of.hide(d.pass, "***")
+	d.hidePassword(&of)
 	of.hide(base64.StdEncoding.EncodeToString([]byte(d.user+":"+d.pass)), "***")
 	return of
+}
+
+// hidePassword hides it as it goes out and as people write it.
+func (d *daemon) hidePassword(r *redactor) {
+	r.hide(d.pass, "***")
+	if written := fromLatin1(d.pass); written != d.pass {
+		r.hide(written, "***")
+	}
 }
 
 func (d *daemon) rpcError(ctx context.Context, method string, e *jsonrpc.Error, secrets redactor) *RPCError {

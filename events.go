@@ -159,7 +159,7 @@ func (e *Event) redact(err error) string {
 	secrets.hide(e.Wallet, walletName(e.Wallet))
 	if e.Coin != nil {
 		secrets.hide(e.Coin.wallet.Xpub, walletName(e.Wallet))
-		secrets.hide(e.Coin.d.pass, "***")
+		e.Coin.d.hidePassword(&secrets)
 	}
 	return secrets.clean(textOf(err))
 }

@@ -25,7 +25,7 @@ func (p *payment) runByGas(ctx context.Context) (*Payout, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.c.payInTurn(ctx, p.signer(fees), p.withoutBroadcast)
+	return p.c.payInTurn(ctx, p.method, p.signer(fees), p.withoutBroadcast)
 }
 
 func (p *payment) gasFees(ctx context.Context, draft gasDraft) (Named, error) {

@@ -179,7 +179,7 @@ func (c *Coin) OpenChannel(ctx context.Context, node string, amount decimal.Deci
 	}
 	lane, leave := paying.join(c)
 	defer leave()
-	if err := lane.take(orBackground(ctx)); err != nil {
+	if err := lane.take(orBackground(ctx), "open_channel"); err != nil {
 		return "", err
 	}
 	defer lane.give()

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
@@ -954,11 +955,47 @@ func TestOpenChannelTakesItsTurn(t *testing.T) {
 		err := <-waiting
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, bitcart.ErrMaybeSent)
+		var unsent *bitcart.CallError
+		require.ErrorAs(t, err, &unsent)
+		require.Equal(t, "open_channel", unsent.Method)
 		d.gate <- struct{}{}
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
 		methods, _ = d.state()
 		require.Equal(t, append(want, "payto", "addtransaction", "broadcast"), methods, "the draft is signed anew")
+	})
+}
+
+// Whose turn did not come has an error that names the call that was not made.
+func TestErrorOfAPaymentThatWaitedInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slowDaemon{slow: "payto", gate: make(chan struct{}), results: map[string]string{
+			"payto": `"0200"`, "addtransaction": `null`, "broadcast": `"` + strings.Repeat("4a", 32) + `"`,
+		}}
+		coin := makeCoin(t, "BCH", bitcart.WithXpub(payerSeed), bitcart.WithHTTPClient(&http.Client{Transport: d}))
+		paid := make(chan error, 1)
+		go func() {
+			_, err := coin.PayTo(t.Context(), receivers["BCH"], dec("1"))
+			paid <- err
+		}()
+		synctest.Wait()
+		outputs := []bitcart.Output{{Address: receivers["BCH"], Amount: dec("1")}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for method, pay := range map[string]func() (*bitcart.Payout, error){
+			"payto":     func() (*bitcart.Payout, error) { return coin.PayTo(ctx, receivers["BCH"], dec("1")) },
+			"paytomany": func() (*bitcart.Payout, error) { return coin.PayToMany(ctx, outputs) },
+			"transfer":  func() (*bitcart.Payout, error) { return coin.Transfer(ctx, "c", receivers["BCH"], dec("1")) },
+		} {
+			_, err := pay()
+			var unsent *bitcart.CallError
+			require.ErrorAs(t, err, &unsent)
+			require.Equal(t, method, unsent.Method)
+			require.False(t, unsent.MaybeSent)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		d.gate <- struct{}{}
+		require.NoError(t, <-paid)
 	})
 }
 

@@ -71,13 +71,13 @@ func (l *payLanes) leave(key laneKey, lane *payLane) {
 }
 
 // take waits for the turn; give must be called when it returns nil. The error
-// is that of a call that was never sent.
-func (l *payLane) take(ctx context.Context) error {
+// is that of the method's call, which was never sent.
+func (l *payLane) take(ctx context.Context, method string) error {
 	select {
 	case l.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &CallError{Method: "payto", Err: ctx.Err()}
+		return &CallError{Method: method, Err: ctx.Err()}
 	}
 }
 

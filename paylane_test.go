@@ -16,8 +16,8 @@ func TestPayLanesAreForgotten(t *testing.T) {
 	other, leaveOther := lanes.join(coins[1])
 	testify.Same(t, first, same)
 	testify.NotSame(t, first, other)
-	testify.NoError(t, first.take(t.Context()))
-	testify.NoError(t, other.take(t.Context()))
+	testify.NoError(t, first.take(t.Context(), "payto"))
+	testify.NoError(t, other.take(t.Context(), "payto"))
 	first.give()
 	other.give()
 	leaveFirst()
@@ -56,10 +56,10 @@ func TestPayLaneOfOneDaemon(t *testing.T) {
 func TestPayLaneWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
 	lane := &payLane{turn: make(chan struct{}, 1)}
-	testify.NoError(t, lane.take(t.Context()))
+	testify.NoError(t, lane.take(t.Context(), "payto"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := lane.take(ctx)
+	err := lane.take(ctx, "payto")
 	testify.ErrorIs(t, err, context.Canceled)
 	testify.NotErrorIs(t, err, ErrMaybeSent)
 }

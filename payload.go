@@ -19,7 +19,8 @@ import (
 // A struct of your own is decoded by encoding/json. A member that is absent or
 // null is an error unless its field can express that (a pointer, slice, map,
 // interface, or a struct with a bool field Valid, such as decimal.NullDecimal)
-// or has the tag option omitempty or omitzero.
+// or has the tag option omitempty or omitzero. A type with an UnmarshalJSON of
+// its own decides itself what has to be there.
 type Payload interface{ EventName() string }
 
 // NewBlock is the payload of EventNewBlock: the chain has a new block. Account
@@ -237,6 +238,9 @@ func payloadName[P any]() (string, error) {
 	return "", errNotPayload
 }
 
+// unmarshaler: a type that reads itself says itself what is missing.
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
 // requiredMembers caches what checkRequired wants of a type.
 var requiredMembers sync.Map // reflect.Type -> []string
 
@@ -246,7 +250,7 @@ func checkRequired(text string, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct {
+	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(unmarshaler) {
 		return nil
 	}
 	names, ok := requiredMembers.Load(t)

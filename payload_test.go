@@ -2,6 +2,7 @@ package bitcart_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"runtime"
@@ -564,6 +565,46 @@ func TestPayloadErrorNamesAnEmbeddedMemberAsOnTheWire(t *testing.T) {
 	}
 	update := bitcart.NewUpdate("new_payment", map[string]any{"address": "a", "status": "3", "status_str": "s", "extra": "e"})
 	requirePayloadError(t, errOf[more](eventOf(t, update)), "new_payment", "status")
+}
+
+// selfRead reads its members itself: the names of its fields are none of the wire's.
+type selfRead struct {
+	ID     string
+	Paid   bool
+	Amount decimal.Decimal `json:"total"`
+}
+
+func (selfRead) EventName() string { return "own" }
+
+func (s *selfRead) UnmarshalJSON(data []byte) error {
+	var wire struct {
+		Address string `json:"address"`
+		Status  *int   `json:"status"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return err
+	}
+	if wire.Status == nil {
+		return errNoStatus
+	}
+	s.ID, s.Paid = wire.Address, *wire.Status == 3
+	return nil
+}
+
+var errNoStatus = errors.New("no status")
+
+func TestPayloadThatReadsItself(t *testing.T) {
+	ev := eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a", "status": 3}))
+	want := selfRead{ID: "a", Paid: true}
+	p, err := bitcart.PayloadOf[selfRead](ev)
+	require.NoError(t, err)
+	require.Equal(t, want, p)
+	pointer, err := bitcart.PayloadOf[*selfRead](ev)
+	require.NoError(t, err)
+	require.Equal(t, &want, pointer)
+	err = errOf[selfRead](eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a"})))
+	requirePayloadError(t, err, "own", "")
+	require.ErrorIs(t, err, errNoStatus)
 }
 
 func TestPayloadsWithoutAName(t *testing.T) {

@@ -110,7 +110,7 @@ func (p *payment) run(ctx context.Context) (*Payout, error) {
 	case p.feeFunc != nil:
 		return p.runByFeeFunc(ctx)
 	}
-	return p.c.payInTurn(ctx, p.signer(p.fixedFees()), p.withoutBroadcast)
+	return p.c.payInTurn(ctx, p.method, p.signer(p.fixedFees()), p.withoutBroadcast)
 }
 
 // rateDecimals: daemons count a rate in satoshis per 1000 bytes and cut the rest
@@ -171,9 +171,9 @@ func (p *payment) runByFeeFunc(ctx context.Context) (*Payout, error) {
 		return nil, err
 	}
 	if fee.IsPositive() {
-		return p.c.payInTurn(ctx, p.signer(p.feeArgument(fee)), p.withoutBroadcast)
+		return p.c.payInTurn(ctx, p.method, p.signer(p.feeArgument(fee)), p.withoutBroadcast)
 	}
-	return p.c.payInTurn(ctx, func(ctx context.Context) (signedTx, error) {
+	return p.c.payInTurn(ctx, p.method, func(ctx context.Context) (signedTx, error) {
 		if lane.sent != sent { // another payment may have spent the draft's coins
 			return p.sign(ctx, nil)
 		}
@@ -182,7 +182,7 @@ func (p *payment) runByFeeFunc(ctx context.Context) (*Payout, error) {
 }
 
 func (p *payment) draftInTurn(ctx context.Context, lane *payLane) (draft signedTx, sent int, err error) {
-	if err := lane.take(ctx); err != nil {
+	if err := lane.take(ctx, p.method); err != nil {
 		return signedTx{}, 0, err
 	}
 	defer lane.give()
@@ -214,14 +214,14 @@ func (p *payment) askFee(size int, defaultFee decimal.Decimal) (decimal.Decimal,
 	return fee, nil
 }
 
-// payInTurn signs a transaction and broadcasts it, while no other payment of
-// the wallet does. Errors of signing are not maybe sent: no money has moved.
+// payInTurn signs a transaction, by the method, and broadcasts it, while no other
+// payment of the wallet does. Errors of signing are not maybe sent: no money has moved.
 func (c *Coin) payInTurn(
-	ctx context.Context, sign func(context.Context) (signedTx, error), withoutBroadcast bool,
+	ctx context.Context, method string, sign func(context.Context) (signedTx, error), withoutBroadcast bool,
 ) (*Payout, error) {
 	lane, leave := paying.join(c)
 	defer leave()
-	if err := lane.take(ctx); err != nil {
+	if err := lane.take(ctx, method); err != nil {
 		return nil, err
 	}
 	defer lane.give()

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // walletName names a wallet in logs and texts, where its key, which may be a
@@ -76,20 +78,79 @@ func (r redactor) quotedIn(text string) bool {
 		words[w] = true
 	}
 	for _, s := range r {
-		if f := fold(s.text); len(f) >= 4 && strings.Contains(folded, f) {
+		if f := fold(s.text); len(f) >= 4 && strings.Contains(folded, f) || escapedIn(folded, s.text) {
 			return true
 		}
-		parts := strings.Fields(strings.ToLower(s.text))
+		parts := strings.Fields(s.text)
 		if len(parts) < 2 {
 			continue
 		}
 		for _, w := range parts {
-			if len(w) >= 3 && words[w] {
+			if len(w) >= 3 && (words[strings.ToLower(w)] || escapedIn(folded, w)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// escapedIn reports whether a folded text holds a secret whose letters beyond
+// ASCII are escaped.
+func escapedIn(folded, text string) bool {
+	for _, escape := range [...]func(rune) string{escapeUTF16, escapeRune, escapeBytes} {
+		if f := escaped(text, escape); f != "" && strings.Contains(folded, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// escaped is a text whose letters beyond ASCII are escaped, folded; "" for one
+// without such letters.
+func escaped(text string, escape func(rune) string) string {
+	var b strings.Builder
+	found := false
+	for _, c := range text {
+		if c < utf8.RuneSelf {
+			b.WriteRune(c)
+			continue
+		}
+		found = true
+		b.WriteString(escape(c))
+	}
+	if !found {
+		return ""
+	}
+	return fold(b.String())
+}
+
+// escapeUTF16 is what encoders of JSON write, Python's above all.
+func escapeUTF16(c rune) string {
+	var text string
+	for _, unit := range utf16.AppendRune(nil, c) {
+		text += fmt.Sprintf("u%04x", unit)
+	}
+	return text
+}
+
+// escapeRune is what Python writes of a text.
+func escapeRune(c rune) string {
+	switch {
+	case c <= 0xff:
+		return fmt.Sprintf("x%02x", c)
+	case c <= 0xffff:
+		return fmt.Sprintf("u%04x", c)
+	}
+	return fmt.Sprintf("U%08x", c)
+}
+
+// escapeBytes is what Python writes of bytes.
+func escapeBytes(c rune) string {
+	var text string
+	for _, b := range []byte(string(c)) {
+		text += fmt.Sprintf("x%02x", b)
+	}
+	return text
 }
 
 // fold keeps letters and digits in lower case, so that spaces, quotes and

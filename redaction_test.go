@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
@@ -22,11 +23,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
 )
 
 // The secrets: words that stand nowhere else.
@@ -494,6 +498,98 @@ func TestDaemonsTextIsRedactedInOtherSpellings(t *testing.T) {
 	})
 }
 
+// Escapes spell letters beyond ASCII without them, and a password goes out in another encoding than
+// that of the answers.
+func TestSecretsOfOtherLettersAreRedacted(t *testing.T) {
+	const seed, password = "さくら みかん pâté ñandú 𠮷野", "crème-brûlée"
+	for name, spell := range map[string]func(string) string{
+		"plain":         func(text string) string { return text },
+		"upper case":    strings.ToUpper,
+		"JSON":          func(text string) string { return escaped(text, jsonEscapes) },
+		"JSON in JSON":  func(text string) string { return strings.ReplaceAll(escaped(text, jsonEscapes), `\`, `\\`) },
+		"text, Python":  func(text string) string { return escaped(text, pythonEscapes) },
+		"bytes, Python": func(text string) string { return escaped(text, byteEscapes) },
+		"in a query":    url.QueryEscape,
+	} {
+		for _, secret := range append(strings.Fields(seed), seed, password) {
+			t.Run(name+" "+secret, func(t *testing.T) {
+				shown := spell(secret)
+				answer, err := json.Marshal(map[string]any{
+					"jsonrpc": "2.0", "id": 1, "error": map[string]any{"code": -32005, "message": "Exception: '" + shown + "'"},
+				})
+				require.NoError(t, err)
+				c := makeCoin(t, "BTC", bitcart.WithXpub(seed), bitcart.WithBasicAuth(secretLogin, password),
+					bitcart.WithHTTPClient(answering(string(answer), nil)))
+				err = c.Call(t.Context(), nil, "getinfo")
+				require.ErrorContains(t, err, "-32005")
+				for way, text := range printed(err) {
+					require.NotContains(t, text, shown, way)
+				}
+			})
+		}
+	}
+}
+
+// escaped writes letters beyond ASCII by their escapes.
+func escaped(text string, escapes func(rune) string) string {
+	var b strings.Builder
+	for _, c := range text {
+		if c < utf8.RuneSelf {
+			b.WriteRune(c)
+		} else {
+			b.WriteString(escapes(c))
+		}
+	}
+	return b.String()
+}
+
+func jsonEscapes(c rune) string {
+	var text string
+	for _, unit := range utf16.Encode([]rune{c}) {
+		text += fmt.Sprintf(`\u%04x`, unit)
+	}
+	return text
+}
+
+func pythonEscapes(c rune) string {
+	switch {
+	case c <= 0xff:
+		return fmt.Sprintf(`\x%02x`, c)
+	case c <= 0xffff:
+		return fmt.Sprintf(`\u%04x`, c)
+	}
+	return fmt.Sprintf(`\U%08x`, c)
+}
+
+func byteEscapes(c rune) string {
+	var text string
+	for _, b := range []byte(string(c)) {
+		text += fmt.Sprintf(`\x%02x`, b)
+	}
+	return text
+}
+
+// What a handler returns quotes a password as its owner writes it.
+func TestPasswordOfOtherLettersIsNotLogged(t *testing.T) {
+	const password = "crème-brûlée"
+	d := newDaemon(t, "BTC", bitcarttest.WithCredentials(secretLogin, password))
+	failed := make(chan struct{}, 1)
+	var log bytes.Buffer
+	c := newCoin(t, d, bitcart.WithBasicAuth(secretLogin, password), bitcart.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		bitcart.WithHooks(bitcart.Hooks{OnHandlerError: func(context.Context, *bitcart.HandlerError) { failed <- struct{}{} }}))
+	c.On(bitcart.EventNewBlock, func(context.Context, *bitcart.Event) error { return errors.New("no login with " + password) })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.StartWebsocket(ctx) }()
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	d.Mine(1)
+	<-failed
+	cancel()
+	require.NoError(t, <-ended)
+	require.Contains(t, log.String(), "no login with")
+	require.NotContains(t, log.String(), password)
+}
+
 // keyText is a text of the user's own type.
 type keyText string
 
@@ -569,6 +665,35 @@ func TestErrorsOfTheTransportAreRedacted(t *testing.T) {
 			require.Empty(t, leaks(err.Error()), err.Error())
 			require.Empty(t, leaks(fmt.Sprintf("%v %s %q", err, err, err)))
 		})
+	}
+}
+
+// A proxy that refuses a login can repeat it.
+func TestProxysTextIsRedacted(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 407 wrong: %s, %s\r\n\r\n", r.Header.Get("Proxy-Authorization"), secretPassword)
+		_ = conn.Close()
+	}))
+	defer proxy.Close()
+	through, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	through.User = url.UserPassword(secretLogin, secretPassword)
+	for name, opts := range map[string][]bitcart.Option{
+		"alone":            {bitcart.WithProxy(through.String())},
+		"with a transport": {bitcart.WithTransport(&http.Transport{}), bitcart.WithProxy(through.String())},
+	} {
+		c := makeCoin(t, "BTC", append(opts, bitcart.WithURL("https://daemon.test"))...)
+		_, err := c.Info(t.Context())
+		require.ErrorIs(t, err, bitcart.ErrConnectionFailed, name)
+		require.NotErrorIs(t, err, bitcart.ErrMaybeSent, name)
+		require.ErrorContains(t, err, "407", name)
+		for way, text := range printed(err) {
+			require.Empty(t, leaks(text), "%s: %s shows it: %s", name, way, text)
+		}
 	}
 }
 

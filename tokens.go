@@ -37,7 +37,7 @@ func (c *Coin) Transfer(ctx context.Context, contract, to string, amount decimal
 		return nil, err // how many decimals the token has only the daemon knows
 	}
 	sign := func(ctx context.Context) (signedTx, error) { return c.signTransfer(ctx, contract, to, amount) }
-	return c.payInTurn(orBackground(ctx), sign, o.withoutBroadcast)
+	return c.payInTurn(orBackground(ctx), "transfer", sign, o.withoutBroadcast)
 }
 
 // signTransfer makes a token transaction and signs it. Neither step moves money.

@@ -12,7 +12,9 @@ import (
 //
 // Xpub may be a secret (a seed is a valid Xpub). A Wallet therefore prints as a
 // short hash under every verb and in slog, and encoding it as JSON is an error.
-// Read its fields where you need their text.
+// Only in an unexported field of another struct does fmt print its fields, since
+// it calls no methods there: keep a *Coin instead. Read the fields where you need
+// their text.
 type Wallet struct {
 	// Xpub is what the daemon calls xpub: an extended public or private key or
 	// a seed (BTC, LTC, GRS, BCH, XRG), an address, a key or a seed (ETH, BNB,
