@@ -193,8 +193,8 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	}
 	chainProven = r.put(p, w, unbroken)
 	l.open(w)
-	if asked.chain == l.chainHold && (chainProven || p.common.Load()) {
-		r.openChain()
+	if asked.chain == l.chainHold && l.chainHold == p.chainHold && (chainProven || p.common.Load()) {
+		r.openChain() // not for a refill, which does so when its own answer has come
 	}
 	return chainProven, true
 }
@@ -229,6 +229,9 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		w.unreadIn = w.connect
 	} else {
 		w.missing = time.Time{}
+	}
+	if !w.sure {
+		w.seen.Begin(&l.chainLog)
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -279,7 +282,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	if !sure && verdict == replay.Proven {
 		verdict = replay.Unknown
 	}
-	chainProven = sure && w.sure && chain == replay.Proven
+	chainProven = sure && r.l.coversChain(w) && chain == replay.Proven
 	if r.l.single {
 		chainProven = verdict == replay.Proven
 	}

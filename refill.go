@@ -149,25 +149,35 @@ func (r *recovery) lost(p *pass, w *watch) {
 	r.gapOf(p, w, GapOverflow)
 }
 
-// anyArmed is a wallet whose queue can be asked for the chain's updates, one
-// that takes in its own at once if there is one.
+// anyArmed is a wallet whose queue can be asked for the chain's updates: one that
+// was watched when the first of them was dropped if there is one, and of those
+// one that takes in its own at once.
 func (l *link) anyArmed() *watch {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var full *watch
+	var young, full *watch
 	for _, w := range l.watches {
 		switch {
 		case !l.isArmed(w):
 		case w.deferred:
 			full = w
+		case !l.coversChain(w):
+			young = w
 		default:
 			return w
 		}
 	}
+	if young != nil {
+		return young
+	}
 	return full
 }
+
+// coversChain: as far as is known, the daemon has watched the wallet since before
+// anything of the chain's may be missing. hist is held.
+func (l *link) coversChain(w *watch) bool { return w.sure && w.seen.Covers(&l.chainLog) }
 
 // chainRefilled opens the chain's lane after an overflow, once.
 func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {
