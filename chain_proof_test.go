@@ -166,3 +166,67 @@ func TestG1OtherAnswersLeaveTheChainsRefillAlone(t *testing.T) {
 	c.arrives(c.d.Height())
 	c.requireAll(first, c.d.Height())
 }
+
+// G2: the same for blocks that were missed during an outage. The one wallet that was watched goes before
+// its answer has come; the new one's second answer proves nothing of before.
+func TestG2NewWalletProvesNoMissedBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 2)
+	close(c.door)
+	c.d.Mine(1)
+	c.arrives(c.d.Height())
+	asked, gate := c.gate(c.keys[0])
+	outage(t, c.d, func() { mineEach(c.d, 2) })
+	receive(t, asked, "the recovery's call")
+	open := make(chan struct{})
+	key := c.d.NewWallet()
+	coin, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	coin.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	armed(t, coin)
+	emit(t, c.d, key, "own", 0, 1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Running == 1 })
+	emit(t, c.d, key, "own", 1, 8)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped > 0 })
+	calls := c.d.CountCalls("get_updates")
+	close(open)
+	require.NoError(t, c.d.WaitCalls(patient(t), "get_updates", calls+1))
+	eventually(t, func() bool { return daemonStats(t, c.m).Queued == 0 })
+	require.True(t, c.m.RemoveWallet("BTC", c.keys[0]))
+	close(gate)
+	<-c.j.connects
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	told := false
+	for _, g := range c.j.gaps {
+		told = told || g.ChainWide && g.Reason != bitcart.GapStart
+	}
+	require.True(t, told || len(c.heights()) == 3, "two blocks are lost: %v, %v", c.heights(), c.j.gaps)
+}
+
+// G11: if the wallet that is asked for what the chain's lane has dropped is removed meanwhile, another one is asked.
+func TestG11ChainsRefillOfARemovedWallet(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 2, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	wanted, gate := make(chan string, 64), make(chan struct{})
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		if method != "get_updates" {
+			return nil, nil
+		}
+		wanted <- params
+		return gate, nil
+	})
+	close(c.door)
+	params := receive(t, wanted, "the refill")
+	for _, key := range c.keys {
+		if strings.Contains(params, key) {
+			require.True(t, c.m.RemoveWallet("BTC", key))
+		}
+	}
+	close(gate)
+	c.arrives(c.d.Height())
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start"}, c.j.reasons())
+}

@@ -89,8 +89,9 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		r.tasks.add(t, time.Time{})
 		return false
 	}
-	if t.forChain != nil {
-		r.chainRefilled(p, t, chainProven && !t.lost)
+	proven := chainProven && !t.lost
+	if t.forChain != nil && (proven || !w.gone.Load() || !r.refillChain(&t)) {
+		r.chainRefilled(p, t, proven)
 	}
 	return true
 }
@@ -99,7 +100,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 // the daemon may still hold what it held.
 func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
 	r.failed(p, t.w, asked)
-	if t.forChain != nil {
+	if t.forChain != nil && (!t.w.gone.Load() || !r.refillChain(&t)) {
 		r.chainRefilled(p, t, false)
 	}
 	t.attempts++

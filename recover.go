@@ -109,7 +109,7 @@ func (r *recovery) recover(t recoverTask, leave func()) {
 		return
 	}
 	if t.w.gone.Load() { // another wallet may refill the chain's lane
-		if t.forChain != nil && !r.refill(r.l.chain) {
+		if t.forChain != nil && !r.refillChain(&t) {
 			r.chainRefilled(p, t, false)
 		}
 		r.leave(p, t)

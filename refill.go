@@ -17,25 +17,40 @@ func (r *recovery) refill(w *watch) bool {
 	if l.cfg.DequeCap < 0 || l.isPolling() {
 		return false
 	}
-	var asked *watch
 	if w == l.chain {
-		asked = l.anyArmed()
+		return r.refillChain(nil)
 	}
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	return !r.over && r.refillWallet(r.current(), w)
+}
+
+// refillChain is refill for the chain. before is the task that has not come to an
+// end because its wallet was removed; nil = none.
+func (r *recovery) refillChain(before *recoverTask) bool {
+	l := r.l
+	asked := l.anyArmed()
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	if r.over {
 		return false
 	}
 	p := r.current()
-	if w != l.chain {
-		return r.refillWallet(p, w)
-	}
 	if asked == nil && (p != nil || l.single) {
 		return false
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
+	awaited := l.chain.awaited
 	since, await := l.takeDroppedAt(l.chain), l.takeDropped(l.chain)
+	if before != nil {
+		if since.IsZero() || before.since.Before(since) {
+			since = before.since
+		}
+		if await == 0 && awaited == before.await { // neither dropped nor brought since
+			await, l.chain.awaited = awaited, awaited
+		}
+	}
 	l.chain.refilling, l.chain.missing = true, since
 	if p == nil {
 		return true
