@@ -177,12 +177,7 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	if w.gone.Load() {
-		if current := l.lookup(w.coin.key); current != nil {
-			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
-			if !unbroken {
-				current.unreadIn = current.connect // so is what was missed since the end of the connection
-			}
-		}
+		r.handOn(p, w, answer, unbroken)
 		return false, true
 	}
 	w.keep(answer)
@@ -198,6 +193,23 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 		r.openChain() // not for a refill, which does so when its own answer has come
 	}
 	return chainProven, true
+}
+
+// handOn gives the answer for a wallet that was removed to the watch as which it
+// was added again meanwhile: that one's own answer is to come. hist is held.
+func (r *recovery) handOn(p *pass, w *watch, answer dequeued, unbroken bool) {
+	l := r.l
+	current := l.lookup(w.coin.key)
+	switch {
+	case current == nil:
+	case !current.read && (current.drained == nil || current.drained.bytes <= l.cfg.QueueBytes/8):
+		current.keep(answer)
+	default: // the answer is lost to it
+		r.gapOf(p, current, GapUnknown)
+		if !unbroken {
+			current.unreadIn = current.connect // so is what was missed since the end of the connection
+		}
+	}
 }
 
 // put merges what a wallet's queue has told into its history and its lane. The
