@@ -230,3 +230,26 @@ func TestG11ChainsRefillOfARemovedWallet(t *testing.T) {
 	c.requireAll(first, c.d.Height())
 	require.Equal(t, []string{"start"}, c.j.reasons())
 }
+
+// G1: while the chain's lane drops, the queue of a wallet that came later holds only the last of what was dropped.
+func TestG1NewWalletBringsNoDroppedBlocksTooEarly(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	c.overflow(1)
+	key := c.d.NewWallet()
+	asked, gate := c.gate(key)
+	_, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	receive(t, asked, "the new wallet's call")
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 2 })
+	close(gate)
+	eventually(t, func() bool { return c.d.Queued(key) == 0 })
+	emit(t, c.d, key, "own", 0, 1) // its lane is open when the answer is in
+	eventually(t, func() bool { return daemonStats(t, c.m).Ignored == 1 })
+	close(c.door)
+	eventually(t, func() bool { return len(c.heights()) == 4 })
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start", "start of a wallet"}, c.j.reasons())
+}

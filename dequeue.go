@@ -218,6 +218,11 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = nil
+	if !l.single && !l.chain.held && !l.chain.droppedAt.IsZero() && !l.coversChain(w) {
+		// The chain's lane drops, and this queue may lack the first of what was
+		// dropped: the refill brings all of it, in order.
+		told.updates = slices.DeleteFunc(told.updates, func(u wire.Update) bool { return chainWide(u.Event) })
+	}
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
 		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
