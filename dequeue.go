@@ -89,8 +89,9 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		r.tasks.add(t, time.Time{})
 		return false
 	}
-	if t.forChain != nil {
-		r.chainRefilled(p, t, chainProven && !t.lost)
+	proven := chainProven && !t.lost
+	if t.forChain != nil && (proven || !w.gone.Load() || !r.refillChain(&t)) {
+		r.chainRefilled(p, t, proven)
 	}
 	return true
 }
@@ -99,7 +100,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 // the daemon may still hold what it held.
 func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
 	r.failed(p, t.w, asked)
-	if t.forChain != nil {
+	if t.forChain != nil && (!t.w.gone.Load() || !r.refillChain(&t)) {
 		r.chainRefilled(p, t, false)
 	}
 	t.attempts++
@@ -176,12 +177,7 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	if w.gone.Load() {
-		if current := l.lookup(w.coin.key); current != nil {
-			r.gapOf(p, current, GapUnknown) // removed and added again: the answer is lost to it
-			if !unbroken {
-				current.unreadIn = current.connect // so is what was missed since the end of the connection
-			}
-		}
+		r.handOn(p, w, answer, unbroken)
 		return false, true
 	}
 	w.keep(answer)
@@ -193,10 +189,27 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	}
 	chainProven = r.put(p, w, unbroken)
 	l.open(w)
-	if asked.chain == l.chainHold && (chainProven || p.common.Load()) {
-		r.openChain()
+	if asked.chain == l.chainHold && l.chainHold == p.chainHold && (chainProven || p.common.Load()) {
+		r.openChain() // not for a refill, which does so when its own answer has come
 	}
 	return chainProven, true
+}
+
+// handOn gives the answer for a wallet that was removed to the watch as which it
+// was added again meanwhile: that one's own answer is to come. hist is held.
+func (r *recovery) handOn(p *pass, w *watch, answer dequeued, unbroken bool) {
+	l := r.l
+	current := l.lookup(w.coin.key)
+	switch {
+	case current == nil:
+	case !current.read && (current.drained == nil || current.drained.bytes <= l.cfg.QueueBytes/8):
+		current.keep(answer)
+	default: // the answer is lost to it
+		r.gapOf(p, current, GapUnknown)
+		if !unbroken {
+			current.unreadIn = current.connect // so is what was missed since the end of the connection
+		}
+	}
 }
 
 // put merges what a wallet's queue has told into its history and its lane. The
@@ -205,6 +218,11 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = nil
+	if !l.single && !l.chain.held && !l.chain.droppedAt.IsZero() && !l.coversChain(w) {
+		// The chain's lane drops, and this queue may lack the first of what was
+		// dropped: the refill brings all of it, in order.
+		told.updates = slices.DeleteFunc(told.updates, func(u wire.Update) bool { return chainWide(u.Event) })
+	}
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
 		answer[i] = replay.ItemOf(u.Event, &u.Body, chainWide(u.Event))
@@ -229,6 +247,9 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 		w.unreadIn = w.connect
 	} else {
 		w.missing = time.Time{}
+	}
+	if !w.sure {
+		w.seen.Begin(&l.chainLog)
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -279,7 +300,7 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	if !sure && verdict == replay.Proven {
 		verdict = replay.Unknown
 	}
-	chainProven = sure && w.sure && chain == replay.Proven
+	chainProven = sure && r.l.coversChain(w) && chain == replay.Proven
 	if r.l.single {
 		chainProven = verdict == replay.Proven
 	}

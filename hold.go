@@ -67,8 +67,12 @@ func (l *link) holdChain() {
 
 // openChain hands over the chain-wide events that waited. hist is held.
 func (r *recovery) openChain() {
-	if !r.l.single {
+	switch {
+	case r.l.single:
+	case r.l.chain.droppedAt.IsZero():
 		r.l.chainLog.Release()
+	default:
+		r.l.chainLog.ReleaseInDoubt()
 	}
 	r.l.chain.held, r.l.chain.refilling = false, false
 	r.l.chain.lane.Release(nil, nil, nil)

@@ -91,7 +91,6 @@ type watch struct {
 	lane *queue.Lane[parcel]
 
 	armedIn atomic.Uint64 // the epoch in which the daemon loaded the wallet; 0 = never
-	asking  atomic.Bool   // a get_updates call is under way
 	gone    atomic.Bool   // the wallet was removed, and may have come back as another watch; set under link.mu
 
 	// What follows is guarded by link.hist. There may be very many watches: the

@@ -29,12 +29,13 @@ type recovery struct {
 	mu       sync.Mutex // guards what follows; a leaf
 	pass     *pass      // of the present connection; nil without one
 	dialing  bool
-	changed  signal    // of pass and dialing
-	queueCap int       // what the daemon's queue holds, as far as is known
-	doubt    bool      // a queue lacked what it should have held: it may be switched off
-	heldAt   time.Time // since when live events wait for a pass to end; zero = none does
-	asked    int       // answers that are to come
-	longest  int64     // bytes of an answer
+	changed  signal          // of pass and dialing
+	queueCap int             // what the daemon's queue holds, as far as is known
+	doubt    bool            // a queue lacked what it should have held: it may be switched off
+	heldAt   time.Time       // since when live events wait for a pass to end; zero = none does
+	asked    int             // answers that are to come
+	asking   map[string]bool // wallets whose queue is being read, by their keys
+	longest  int64           // bytes of an answer
 }
 
 type recoverTask struct {
@@ -108,16 +109,42 @@ func (r *recovery) recover(t recoverTask, leave func()) {
 	case <-p.ctx.Done():
 		return
 	}
-	if t.w.gone.Load() { // another wallet may refill the chain's lane
-		if t.forChain != nil && !r.refill(r.l.chain) {
-			r.chainRefilled(p, t, false)
-		}
+	if t.w.gone.Load() {
+		r.left(p, t)
 		r.leave(p, t)
 		return
 	}
 	if r.ready(p, &t, leave) {
 		r.leave(p, t)
 	}
+}
+
+// left is for a task whose wallet was removed: another one may refill the
+// chain's lane.
+func (r *recovery) left(p *pass, t recoverTask) {
+	if t.forChain != nil && !r.refillChain(&t) {
+		r.chainRefilled(p, t, false)
+	}
+}
+
+// ask takes a wallet's turn to have its queue read, and reports whether it was free.
+func (r *recovery) ask(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asking[key] {
+		return false
+	}
+	if r.asking == nil {
+		r.asking = make(map[string]bool)
+	}
+	r.asking[key] = true
+	return true
+}
+
+func (r *recovery) answered(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.asking, key)
 }
 
 // ready reports false when the task was put off.
@@ -149,10 +176,15 @@ func (r *recovery) ready(p *pass, t *recoverTask, leave func()) (done bool) {
 		}
 		return true
 	}
-	if !t.w.asking.CompareAndSwap(false, true) {
+	key := t.w.coin.key
+	if !r.ask(key) { // for a watch of before the wallet was removed and added again, too
 		return r.postpone(p, *t)
 	}
-	defer t.w.asking.Store(false)
+	defer r.answered(key)
+	if t.w.gone.Load() { // it would take what is another watch's
+		r.left(p, *t)
+		return true
+	}
 	if !r.reserve() {
 		return r.postpone(p, *t)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bitcart-go/bitcart/internal/replay"
 	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
@@ -131,4 +132,39 @@ func TestPollOfTheOnlyWalletThatWasRemoved(t *testing.T) {
 	s.cancel()
 	l.beginDrain()
 	require.NoError(t, l.drain())
+}
+
+// A refill of the chain's lane that begins anew, since its wallet was removed, still knows since when
+// the lane has dropped, and for which update it waits.
+func TestChainsRefillOfARemovedWalletBeginsAnew(t *testing.T) {
+	g := newRig(t, 2, StreamConfig{})
+	p := g.connects(true, g.started)
+	p.witnessed = make(chan struct{})
+	close(p.witnessed)
+	g.setConnected(true)
+	p.epoch = g.epoch.Load()
+	for _, w := range g.ws {
+		g.answered(p, w)
+		require.True(t, g.setArmed(w))
+	}
+	began, last := time.Now(), replay.Of("a block")
+	g.hist.Lock()
+	g.overflowed(g.chain, began)
+	g.chain.lastDropped = last
+	g.hist.Unlock()
+	require.True(t, g.recovery.refill(g.chain))
+	task, ok := g.recovery.tasks.due(t.Context())
+	require.True(t, ok)
+	require.Equal(t, last, task.await)
+	g.removeCoin(task.w.coin)
+	g.recovery.recover(task, func() {})
+	again, ok := g.recovery.tasks.due(t.Context())
+	require.True(t, ok)
+	require.NotSame(t, task.w, again.w)
+	require.Equal(t, began, again.since)
+	require.Equal(t, last, again.await)
+	g.hist.Lock()
+	require.Equal(t, last, g.chain.awaited)
+	require.Equal(t, began, g.chain.missing)
+	g.hist.Unlock()
 }

@@ -17,25 +17,40 @@ func (r *recovery) refill(w *watch) bool {
 	if l.cfg.DequeCap < 0 || l.isPolling() {
 		return false
 	}
-	var asked *watch
 	if w == l.chain {
-		asked = l.anyArmed()
+		return r.refillChain(nil)
 	}
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	return !r.over && r.refillWallet(r.current(), w)
+}
+
+// refillChain is refill for the chain. before is the task that has not come to an
+// end because its wallet was removed; nil = none.
+func (r *recovery) refillChain(before *recoverTask) bool {
+	l := r.l
+	asked := l.anyArmed()
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	if r.over {
 		return false
 	}
 	p := r.current()
-	if w != l.chain {
-		return r.refillWallet(p, w)
-	}
 	if asked == nil && (p != nil || l.single) {
 		return false
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
+	awaited := l.chain.awaited
 	since, await := l.takeDroppedAt(l.chain), l.takeDropped(l.chain)
+	if before != nil {
+		if since.IsZero() || before.since.Before(since) {
+			since = before.since
+		}
+		if await == 0 && awaited == before.await { // neither dropped nor brought since
+			await, l.chain.awaited = awaited, awaited
+		}
+	}
 	l.chain.refilling, l.chain.missing = true, since
 	if p == nil {
 		return true
@@ -149,25 +164,35 @@ func (r *recovery) lost(p *pass, w *watch) {
 	r.gapOf(p, w, GapOverflow)
 }
 
-// anyArmed is a wallet whose queue can be asked for the chain's updates, one
-// that takes in its own at once if there is one.
+// anyArmed is a wallet whose queue can be asked for the chain's updates: one that
+// was watched when the first of them was dropped if there is one, and of those
+// one that takes in its own at once.
 func (l *link) anyArmed() *watch {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var full *watch
+	var young, full *watch
 	for _, w := range l.watches {
 		switch {
 		case !l.isArmed(w):
 		case w.deferred:
 			full = w
+		case !l.coversChain(w):
+			young = w
 		default:
 			return w
 		}
 	}
+	if young != nil {
+		return young
+	}
 	return full
 }
+
+// coversChain: as far as is known, the daemon has watched the wallet since before
+// anything of the chain's may be missing. hist is held.
+func (l *link) coversChain(w *watch) bool { return w.sure && w.seen.Covers(&l.chainLog) }
 
 // chainRefilled opens the chain's lane after an overflow, once.
 func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {

@@ -15,6 +15,8 @@ type ChainHistory struct {
 	size  int      // what a queue holds, if more than QueueSize
 
 	holding bool
+	doubt   bool   // updates may be missing that no answer has brought and no gap has told
+	doubts  uint32 // how many doubts there were
 	holds   int    // how many holds there were
 	since   int    // items[since:] came since the hold began
 	held    int    // items[held:] wait
@@ -43,6 +45,10 @@ func (c *ChainHistory) Hold() {
 		c.holding, c.since, c.held = true, len(c.items), len(c.items)
 		c.holds++
 	}
+	if !c.doubt {
+		c.doubt = true
+		c.doubts++
+	}
 	if c.fresh < len(c.items) {
 		c.cuts = c.cuts.add(c.fresh)
 	}
@@ -66,6 +72,13 @@ func (c *ChainHistory) Handed() { c.held, c.gone = len(c.items), 0 }
 // handed over now. It is to be called when an answer has proven that nothing
 // is missing, or when no more answers are to be waited for.
 func (c *ChainHistory) Release() {
+	c.ReleaseInDoubt()
+	c.doubt = false
+}
+
+// ReleaseInDoubt is Release while live updates are dropped: of those something is
+// missing all the same.
+func (c *ChainHistory) ReleaseInDoubt() {
 	c.holding, c.gone = false, 0
 	c.trim()
 }
@@ -91,6 +104,7 @@ type cursor struct {
 	drained  bool
 	holding  bool
 	loose    bool   // as in History
+	born     uint32 // the doubt of the chain during which its queue was first relied on; 0 = none
 	holds    int    // how many the chain had had when the wallet's began
 	told     uint64 // the last item that its queue has told
 	optional uint64 // up to this one items may be in the queue or not
@@ -223,7 +237,7 @@ func (c *ChainHistory) take(at *cursor, r *chainReading, answer []Item) []Missed
 // move notes how far the wallet's queue has told of the sequence: what came
 // before the last connect is not in it any more in any case.
 func (c *ChainHistory) move(at *cursor, r *chainReading) {
-	next := cursor{drained: true, told: at.told}
+	next := cursor{drained: true, born: at.born, told: at.told}
 	last := r.fresh - 1
 	if r.last >= 0 {
 		last = max(last, r.start+r.last)

@@ -39,6 +39,18 @@ func (w *Wallet) Keep() { w.dropped = 0 }
 // other answers have brought of c by now is in it.
 func (w *Wallet) Ask(c *ChainHistory) { w.at.asked = c.named }
 
+// Begin tells that the daemon is known to watch the wallet from now on, and was
+// not before. What is missing of c until it is complete again may be from before.
+func (w *Wallet) Begin(c *ChainHistory) {
+	w.at.born = 0
+	if c.doubt {
+		w.at.born = c.doubts
+	}
+}
+
+// Covers reports whether the wallet's queue is as old as what may be missing of c.
+func (w *Wallet) Covers(c *ChainHistory) bool { return !c.doubt || w.at.born != c.doubts }
+
 // Release is [History.Release].
 func (w *Wallet) Release(c *ChainHistory) {
 	w.own.Release()

@@ -1,0 +1,255 @@
+package bitcart_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
+)
+
+// chainRig is a manager's stream whose handler of blocks stands before a door, so that its lane overflows.
+type chainRig struct {
+	t    *testing.T
+	d    *bitcarttest.Daemon
+	m    *bitcart.APIManager
+	j    *diary
+	keys []string
+	toll *tollgate
+	door chan struct{}
+
+	mu  sync.Mutex
+	got []int64
+}
+
+func newChainRig(t *testing.T, wallets, queue int) *chainRig {
+	t.Helper()
+	c := &chainRig{t: t, d: newDaemon(t, "BTC"), j: newDiary(), door: make(chan struct{})}
+	cfg := recovering()
+	cfg.QueuePerWallet = queue
+	var opt bitcart.Option
+	c.toll, opt = tolled()
+	c.m, c.keys = serve(t, c.d, wallets, bitcart.WithStream(cfg), bitcart.WithHooks(c.j.hooks()), opt)
+	bitcart.On(c.m, func(_ context.Context, _ *bitcart.Event, b bitcart.NewBlock) error {
+		<-c.door
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.got = append(c.got, b.Height)
+		return nil
+	})
+	listenAll(t, c.m)
+	<-c.j.connects
+	return c
+}
+
+// gate keeps the next calls of get_updates for a wallet until the gate is opened. asked gets a value for each.
+func (c *chainRig) gate(key string) (asked chan struct{}, gate chan struct{}) {
+	asked, gate = make(chan struct{}, 64), make(chan struct{})
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		if method != "get_updates" || !strings.Contains(params, key) {
+			return nil, nil
+		}
+		asked <- struct{}{}
+		return gate, nil
+	})
+	return asked, gate
+}
+
+// overflow mines blocks one by one, n of which find no room.
+func (c *chainRig) overflow(n uint64) {
+	c.t.Helper()
+	c.d.Mine(1)
+	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Running == 1 })
+	for before := daemonStats(c.t, c.m).Dropped; daemonStats(c.t, c.m).Dropped < before+n; {
+		received := daemonStats(c.t, c.m).Received
+		c.d.Mine(1)
+		eventually(c.t, func() bool { return daemonStats(c.t, c.m).Received > received })
+	}
+}
+
+// add adds a new wallet, and waits until its queue was read.
+func (c *chainRig) add() (key string) {
+	c.t.Helper()
+	key = c.d.NewWallet()
+	calls := c.d.CountCalls("get_updates")
+	coin, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(c.t, err)
+	armed(c.t, coin)
+	require.NoError(c.t, c.d.WaitCalls(patient(c.t), "get_updates", calls+1))
+	return key
+}
+
+func (c *chainRig) heights() []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]int64(nil), c.got...)
+}
+
+// arrives waits until a block was handled.
+func (c *chainRig) arrives(height int64) {
+	c.t.Helper()
+	eventually(c.t, func() bool {
+		got := c.heights()
+		return len(got) > 0 && got[len(got)-1] >= height
+	}, "block %d of %v", height, c.heights)
+}
+
+// requireAll:  whether every block from..to was handled, in order and once.
+func (c *chainRig) requireAll(from, to int64) {
+	c.t.Helper()
+	var want []int64
+	for h := from; h <= to; h++ {
+		want = append(want, h)
+	}
+	require.Equal(c.t, want, c.heights())
+}
+
+// G2: the queue of a wallet that came after the chain's lane had begun to drop does not hold
+// what was dropped before.
+func TestG2NewWalletProvesNoDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	c.overflow(2)
+	require.True(t, c.m.RemoveWallet("BTC", c.keys[0]))
+	c.add()
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 3 })
+	close(c.door)
+	eventually(t, func() bool {
+		for _, reason := range c.j.reasons() {
+			if reason == "overflow" {
+				return true
+			}
+		}
+		return false
+	}, "two blocks are lost")
+}
+
+// G11: where another wallet's queue holds what the chain's lane has dropped, a new one is not asked for it.
+func TestG11NewWalletIsNotAskedForDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	for range 7 {
+		c.add()
+	}
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 3 })
+	close(c.door)
+	c.arrives(c.d.Height())
+	c.requireAll(first, c.d.Height())
+	for _, reason := range c.j.reasons() {
+		require.NotEqual(t, "overflow", reason)
+	}
+}
+
+// G1: while a refill of the chain's lane is under way, another wallet's answer, which proves nothing,
+// does not open it, although the gap of the connect concerned the chain.
+func TestG1OtherAnswersLeaveTheChainsRefillAlone(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	asked, gate := c.gate(c.keys[0])
+	close(c.door)
+	receive(t, asked, "the refill")
+	c.d.Mine(1) // waits behind what was dropped
+	c.add()
+	eventually(t, func() bool { return len(c.j.reasons()) == 2 })
+	eventually(t, func() bool { return c.m.Stats()[0].Armed == 2 })
+	close(gate)
+	c.arrives(c.d.Height())
+	c.requireAll(first, c.d.Height())
+}
+
+// G2: the same for blocks that were missed during an outage. The one wallet that was watched goes before
+// its answer has come; the new one's second answer proves nothing of before.
+func TestG2NewWalletProvesNoMissedBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 2)
+	close(c.door)
+	c.d.Mine(1)
+	c.arrives(c.d.Height())
+	asked, gate := c.gate(c.keys[0])
+	outage(t, c.d, func() { mineEach(c.d, 2) })
+	receive(t, asked, "the recovery's call")
+	open := make(chan struct{})
+	key := c.d.NewWallet()
+	coin, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	coin.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	armed(t, coin)
+	emit(t, c.d, key, "own", 0, 1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Running == 1 })
+	emit(t, c.d, key, "own", 1, 8)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped > 0 })
+	calls := c.d.CountCalls("get_updates")
+	close(open)
+	require.NoError(t, c.d.WaitCalls(patient(t), "get_updates", calls+1))
+	eventually(t, func() bool { return daemonStats(t, c.m).Queued == 0 })
+	require.True(t, c.m.RemoveWallet("BTC", c.keys[0]))
+	close(gate)
+	<-c.j.connects
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	told := false
+	for _, g := range c.j.gaps {
+		told = told || g.ChainWide && g.Reason != bitcart.GapStart
+	}
+	require.True(t, told || len(c.heights()) == 3, "two blocks are lost: %v, %v", c.heights(), c.j.gaps)
+}
+
+// G11: if the wallet that is asked for what the chain's lane has dropped is removed meanwhile, another one is asked.
+func TestG11ChainsRefillOfARemovedWallet(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 2, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	wanted, gate := make(chan string, 64), make(chan struct{})
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		if method != "get_updates" {
+			return nil, nil
+		}
+		wanted <- params
+		return gate, nil
+	})
+	close(c.door)
+	params := receive(t, wanted, "the refill")
+	for _, key := range c.keys {
+		if strings.Contains(params, key) {
+			require.True(t, c.m.RemoveWallet("BTC", key))
+		}
+	}
+	close(gate)
+	c.arrives(c.d.Height())
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start"}, c.j.reasons())
+}
+
+// G1: while the chain's lane drops, the queue of a wallet that came later holds only the last of what was dropped.
+func TestG1NewWalletBringsNoDroppedBlocksTooEarly(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	c.overflow(1)
+	key := c.d.NewWallet()
+	asked, gate := c.gate(key)
+	_, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	receive(t, asked, "the new wallet's call")
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 2 })
+	close(gate)
+	eventually(t, func() bool { return c.d.Queued(key) == 0 })
+	emit(t, c.d, key, "own", 0, 1) // its lane is open when the answer is in
+	eventually(t, func() bool { return daemonStats(t, c.m).Ignored == 1 })
+	close(c.door)
+	eventually(t, func() bool { return len(c.heights()) == 4 })
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start", "start of a wallet"}, c.j.reasons())
+}
