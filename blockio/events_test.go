@@ -301,6 +301,27 @@ func TestSeedConfirmations(t *testing.T) {
 	require.False(t, blockio.AddressEvent{Network: "DOGE", Confirmations: 100}.Final())
 }
 
+// A member that one type of event does not have says nothing of its subject,
+// whatever it holds: the service may add members.
+func TestSubjectIgnoresOtherMembers(t *testing.T) {
+	odd := []string{`null`, `""`, `"x"`, `5`, `true`, `[]`, `{"hash":"x"}`}
+	for _, value := range odd {
+		added := func(name string) map[string]any { return map[string]any{name: json.RawMessage(value)} }
+		address := eventOf(t, "address", members(t, "webhook-address.json", added("block_hash")))
+		p, err := bitcart.PayloadOf[blockio.AddressEvent](address)
+		require.NoError(t, err)
+		require.NotEmpty(t, p.Subject())
+		require.Equal(t, p.Subject(), blockio.SubjectOf(address), value)
+		for _, name := range []string{"address", "txid"} {
+			block := eventOf(t, "new-blocks", members(t, "webhook-new-blocks.json", added(name)))
+			p, err := bitcart.PayloadOf[blockio.NewBlocksEvent](block)
+			require.NoError(t, err)
+			require.NotEmpty(t, p.Subject())
+			require.Equal(t, p.Subject(), blockio.SubjectOf(block), name+" "+value)
+		}
+	}
+}
+
 func FuzzAddressEvent(f *testing.F) {
 	f.Add([]byte(goldenData(f, "webhook-address.json")))
 	f.Add([]byte(`{"network":null,"balance_change":-1e-100,"amount_sent":"0.000000000000000001","confirmations":"3","txid":"\ud800"}`))
