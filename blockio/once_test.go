@@ -212,6 +212,17 @@ func TestOncePerSubjectOutlastsTheContext(t *testing.T) {
 	})
 }
 
+// A store that says nothing about a subject is not taken at its word.
+func TestOncePerSubjectOfUnknownState(t *testing.T) {
+	for _, state := range []blockio.State{0, 9} {
+		ran := 0
+		d := onceDispatcher(fixedSeen{claim: blockio.Claim{State: state}}, func(context.Context, *bitcart.Event) error { ran++; return nil })
+		_, again := bitcart.RetryAfter(d.ProcessUpdates(t.Context(), []bitcart.Update{factOf("a", 0, bitcart.SourceStream)}))
+		require.True(t, again)
+		require.Zero(t, ran)
+	}
+}
+
 // brokenSeen fails in one place.
 type brokenSeen struct {
 	blockio.Seen
