@@ -162,6 +162,7 @@ func TestPayloadsReportWhatTheyCannotRead(t *testing.T) {
 		{"webhook-address.json", "amount_sent", "1e101", false},
 		{"webhook-address.json", "amount_sent", json.RawMessage("1e-101"), false},
 		{"webhook-address.json", "amount_sent", "0." + strings.Repeat("1", 127), false},
+		{"webhook-address.json", "amount_sent", strings.Repeat("1", 129), false},
 		{"webhook-address.json", "amount_received", []int{1}, false},
 		{"webhook-address.json", "confirmations", 1.5, false},
 		{"webhook-address.json", "confirmations", "many", false},
@@ -260,6 +261,8 @@ func TestSubjects(t *testing.T) {
 	require.Equal(t, lower.Subject(), hex.Subject(), "the case of a hexadecimal address is a checksum")
 	bech := blockio.AddressEvent{Network: "BTC", Address: "BC1QXY", TxID: "aa"}
 	require.Equal(t, "address/BTC/bc1qxy/aa/0", bech.Subject())
+	legacy := blockio.AddressEvent{Network: "LTC", Address: "Ltc1aB", TxID: "aa"}
+	require.Equal(t, "address/LTC/Ltc1aB/aa/0", legacy.Subject(), "an old address may begin like a new one")
 
 	require.Empty(t, blockio.AddressEvent{Network: "BTC", Address: "a"}.Subject(), "without a transaction it names nothing")
 	require.Empty(t, blockio.NewBlocksEvent{Network: "BTC"}.Subject())
