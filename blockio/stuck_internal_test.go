@@ -168,3 +168,77 @@ func TestUnsubscribedOverflowIsNotTold(t *testing.T) {
 	require.NoError(t, r.drain())
 	require.Zero(t, s.Stats().Gaps)
 }
+
+// beginOffline begins a Run of a Stream that has no connection, for synctest's
+// clock, and returns what hands over an event of an address.
+func beginOffline(t *testing.T, h bitcart.Handler, opts ...StreamOption) (r *streamRun, push func(address string)) {
+	var sink bitcart.Dispatcher
+	sink.On(EventAddress, h)
+	s, err := NewStream(&sink, opts...)
+	require.NoError(t, err)
+	r, err = s.begin(context.Background())
+	require.NoError(t, err)
+	return r, func(address string) {
+		sub := Subscription{"BTC", TypeAddress, address}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		e := s.subscribe(sub)
+		r.push(parcel{update: addressUpdate(address), entry: e, received: time.Now(), size: 1})
+	}
+}
+
+func addressUpdate(address string) bitcart.Update {
+	return bitcart.NewUpdate(EventAddress, AddressEvent{Network: "BTC", Address: address}).From("BTC", address, bitcart.SourceRecovered)
+}
+
+// Handlers that return an error because their time is over are told of as well,
+// each of them.
+func TestErrorsOfCancelledHandlersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		r, push := beginOffline(t, func(ctx context.Context, _ *bitcart.Event) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}, WithBounds(Bounds{Drain: time.Second}), WithOnHandlerError(func(context.Context, error) {
+			time.Sleep(10 * time.Millisecond) // the next one waits
+			told++
+		}))
+		for _, address := range []string{"3a", "3b", "3c"} {
+			push(address)
+		}
+		synctest.Wait()
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Equal(t, 3, told)
+	})
+}
+
+// An overflow that is over only while Run ends is told and made up for within
+// the drain's time, like any other.
+func TestDrainWaitsForTheBackfillOfAnOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		handled := 0
+		r, push := beginOffline(t, func(context.Context, *bitcart.Event) error {
+			<-gate
+			time.Sleep(time.Second)
+			handled++
+			return nil
+		}, WithBounds(Bounds{Queue: 1}), WithBackfill(func(_ context.Context, g Gap) ([]bitcart.Update, error) {
+			require.Equal(t, GapOverflow, g.Reason)
+			time.Sleep(time.Second)
+			return []bitcart.Update{addressUpdate("3a"), addressUpdate("3a")}, nil
+		}))
+		push("3a")
+		synctest.Wait()
+		push("3a")
+		push("3a") // finds no room
+		require.EqualValues(t, 1, r.s.Stats().Dropped)
+		r.beginDrain()
+		r.s.endAsking(r)
+		close(gate)
+		require.NoError(t, r.drain())
+		require.Equal(t, 4, handled)
+	})
+}
