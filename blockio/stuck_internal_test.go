@@ -242,3 +242,54 @@ func TestDrainWaitsForTheBackfillOfAnOverflow(t *testing.T) {
 		require.Equal(t, 4, handled)
 	})
 }
+
+// What other spellings had no room for is told once, not by the next Run again.
+func TestOverflowOfStrangersIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, gaps := make(chan struct{}), 0
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; return nil },
+			WithBounds(Bounds{Queue: 1}), WithOnGap(func(context.Context, Gap) { gaps++ }))
+		for range 3 {
+			r.s.mu.Lock()
+			r.push(parcel{update: addressUpdate("3a"), received: time.Now(), size: 1})
+			r.s.mu.Unlock()
+			synctest.Wait()
+		}
+		r.beginDrain()
+		r.s.endAsking(r)
+		close(gate)
+		require.NoError(t, r.drain())
+		require.Equal(t, 1, gaps)
+		r.s.leave(r)
+		require.Zero(t, r.s.lost)
+	})
+}
+
+// cancelledSink gives an event up when its ctx ends, before any handler.
+type cancelledSink struct{ bitcart.Dispatcher }
+
+func (*cancelledSink) ProcessUpdates(ctx context.Context, _ []bitcart.Update) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// An event that no handler was called for is left over, and nobody's error.
+func TestUntouchedEventIsUndelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := NewStream(&cancelledSink{}, WithBounds(Bounds{Drain: time.Second}),
+			WithOnHandlerError(func(context.Context, error) { t.Error("no handler has run") }))
+		require.NoError(t, err)
+		r, err := s.begin(context.Background())
+		require.NoError(t, err)
+		s.mu.Lock()
+		r.push(parcel{update: addressUpdate("3a"), received: time.Now(), size: 1})
+		s.mu.Unlock()
+		synctest.Wait()
+		r.beginDrain()
+		s.endAsking(r)
+		var left *bitcart.DrainError
+		require.ErrorAs(t, r.drain(), &left)
+		require.Equal(t, bitcart.DrainError{Undelivered: 1}, *left)
+		require.Zero(t, s.Stats().Delivered)
+	})
+}
