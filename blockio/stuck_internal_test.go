@@ -293,3 +293,18 @@ func TestUntouchedEventIsUndelivered(t *testing.T) {
 		require.Zero(t, s.Stats().Delivered)
 	})
 }
+
+// A function of WithOnGap that panics keeps no backfill from being made.
+func TestBackfillAfterAPanicOfOnGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backfills := 0
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { return nil },
+			WithOnGap(func(context.Context, Gap) { panic("a bug") }),
+			WithBackfill(func(context.Context, Gap) ([]bitcart.Update, error) { backfills++; return nil, nil }))
+		r.gap(Gap{Reason: GapReconnect})
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Equal(t, 1, backfills)
+	})
+}
