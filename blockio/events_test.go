@@ -162,6 +162,7 @@ func TestPayloadsReportWhatTheyCannotRead(t *testing.T) {
 		{"webhook-address.json", "amount_sent", "1e101", false},
 		{"webhook-address.json", "amount_sent", json.RawMessage("1e-101"), false},
 		{"webhook-address.json", "amount_sent", "0." + strings.Repeat("1", 127), false},
+		{"webhook-address.json", "amount_sent", strings.Repeat("1", 129), false},
 		{"webhook-address.json", "amount_received", []int{1}, false},
 		{"webhook-address.json", "confirmations", 1.5, false},
 		{"webhook-address.json", "confirmations", "many", false},
@@ -260,6 +261,8 @@ func TestSubjects(t *testing.T) {
 	require.Equal(t, lower.Subject(), hex.Subject(), "the case of a hexadecimal address is a checksum")
 	bech := blockio.AddressEvent{Network: "BTC", Address: "BC1QXY", TxID: "aa"}
 	require.Equal(t, "address/BTC/bc1qxy/aa/0", bech.Subject())
+	legacy := blockio.AddressEvent{Network: "LTC", Address: "Ltc1aB", TxID: "aa"}
+	require.Equal(t, "address/LTC/Ltc1aB/aa/0", legacy.Subject(), "an old address may begin like a new one")
 
 	require.Empty(t, blockio.AddressEvent{Network: "BTC", Address: "a"}.Subject(), "without a transaction it names nothing")
 	require.Empty(t, blockio.NewBlocksEvent{Network: "BTC"}.Subject())
@@ -299,6 +302,27 @@ func TestSeedConfirmations(t *testing.T) {
 	blockio.AddressConfirmations("BTC")[0] = 99
 	require.Equal(t, []int{0, 1, 3}, blockio.AddressConfirmations("BTC"), "the table is not the caller's")
 	require.False(t, blockio.AddressEvent{Network: "DOGE", Confirmations: 100}.Final())
+}
+
+// A member that one type of event does not have says nothing of its subject,
+// whatever it holds: the service may add members.
+func TestSubjectIgnoresOtherMembers(t *testing.T) {
+	odd := []string{`null`, `""`, `"x"`, `5`, `true`, `[]`, `{"hash":"x"}`}
+	for _, value := range odd {
+		added := func(name string) map[string]any { return map[string]any{name: json.RawMessage(value)} }
+		address := eventOf(t, "address", members(t, "webhook-address.json", added("block_hash")))
+		p, err := bitcart.PayloadOf[blockio.AddressEvent](address)
+		require.NoError(t, err)
+		require.NotEmpty(t, p.Subject())
+		require.Equal(t, p.Subject(), blockio.SubjectOf(address), value)
+		for _, name := range []string{"address", "txid"} {
+			block := eventOf(t, "new-blocks", members(t, "webhook-new-blocks.json", added(name)))
+			p, err := bitcart.PayloadOf[blockio.NewBlocksEvent](block)
+			require.NoError(t, err)
+			require.NotEmpty(t, p.Subject())
+			require.Equal(t, p.Subject(), blockio.SubjectOf(block), name+" "+value)
+		}
+	}
 }
 
 func FuzzAddressEvent(f *testing.F) {

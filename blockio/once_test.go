@@ -184,6 +184,45 @@ func TestOncePerSubjectCommitsAfterTheContext(t *testing.T) {
 	require.Equal(t, 1, ran)
 }
 
+// A handler that goes on after its ctx has ended keeps its claim, and gives it
+// back when it fails: a claim without a handler would keep its subject from all.
+func TestOncePerSubjectOutlastsTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := 0
+		d := onceDispatcher(blockio.NewMemorySeen(100), func(context.Context, *bitcart.Event) error {
+			if ran++; ran > 1 {
+				return nil
+			}
+			cancel()
+			time.Sleep(5 * time.Minute)
+			return errors.New("cut off")
+		})
+		feed := func(ctx context.Context) error {
+			return d.ProcessUpdates(ctx, []bitcart.Update{factOf("a", 0, bitcart.SourceStream)})
+		}
+		var slow sync.WaitGroup
+		slow.Go(func() { require.ErrorContains(t, feed(ctx), "cut off") })
+		time.Sleep(4 * time.Minute)
+		require.Error(t, feed(t.Context()), "the handler still runs")
+		require.Equal(t, 1, ran)
+		slow.Wait()
+		require.NoError(t, feed(t.Context()))
+		require.Equal(t, 2, ran, "the subject is free at once")
+	})
+}
+
+// A store that says nothing about a subject is not taken at its word.
+func TestOncePerSubjectOfUnknownState(t *testing.T) {
+	for _, state := range []blockio.State{0, 9} {
+		ran := 0
+		d := onceDispatcher(fixedSeen{claim: blockio.Claim{State: state}}, func(context.Context, *bitcart.Event) error { ran++; return nil })
+		_, again := bitcart.RetryAfter(d.ProcessUpdates(t.Context(), []bitcart.Update{factOf("a", 0, bitcart.SourceStream)}))
+		require.True(t, again)
+		require.Zero(t, ran)
+	}
+}
+
 // brokenSeen fails in one place.
 type brokenSeen struct {
 	blockio.Seen

@@ -41,8 +41,9 @@ var errNil = errors.New("is nil")
 
 // WithLogger sets where a Receiver or a Stream logs. Default: nowhere.
 // Credentials, keys and secrets are never logged. A logger that panics costs
-// its message; one that does not return keeps only what is logged behind it, and
-// the answer to a delivery, waiting.
+// its message. One that does not return keeps what is logged behind it waiting,
+// and with it the answer to a delivery and the functions that a Stream calls, of
+// WithOnGap and its like; neither the socket nor the handlers wait for it.
 func WithLogger(l *slog.Logger) Option { return loggerOption{l} }
 
 type loggerOption struct{ log *slog.Logger }

@@ -268,10 +268,13 @@ func TestReceiverSlowStoreKeepsTheClaim(t *testing.T) {
 			require.True(t, ok, call)
 			require.LessOrEqual(t, time.Until(deadline), lease/3, call)
 		}
-		sink, _ := handling(func(context.Context, *bitcart.Event) error { time.Sleep(lease / 2); return nil })
+		result := errors.New("no")
+		sink, _ := handling(func(context.Context, *bitcart.Event) error { time.Sleep(lease / 2); return result })
 		rc := makeReceiver(t, sink, blockio.WithSeen(spy), blockio.WithLease(lease))
+		require.Equal(t, 503, post(rc))
+		result = nil
 		require.Equal(t, 200, post(rc))
-		require.Equal(t, "claim renew commit", spy.made())
+		require.Equal(t, "claim renew release claim renew commit", spy.made())
 	})
 }
 
@@ -555,6 +558,8 @@ func TestReceiverRenewsBesideItsLogger(t *testing.T) {
 				}
 				time.Sleep(lease)
 				require.Equal(t, 200, post(rc), "it is committed, whatever the logger does")
+				synctest.Wait()
+				require.Equal(t, name == "stuck", len(first) == 0, "no goroutine outlives its delivery")
 				close(gate)
 				require.Equal(t, 200, <-first)
 				require.EqualValues(t, 1, n.Load())

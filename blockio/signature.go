@@ -200,6 +200,9 @@ func sortedJSON(raw []byte) ([]byte, error) {
 	if _, err := s.dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errNotOneObject
 	}
+	if bytes.ContainsRune(out, utf8.RuneError) && !isUnicode(raw) {
+		return nil, errNotUTF8 // half of a pair, escaped, may have become U+FFFD
+	}
 	return out, nil
 }
 

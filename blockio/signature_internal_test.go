@@ -66,6 +66,8 @@ func TestSortedJSON(t *testing.T) {
 		{` { "b" : 1 , "a" : { "d" : [ 1 , { "f" : null , "e" : true } ] , "c" : "x" } } `, `{"a":{"c":"x","d":[1,{"e":true,"f":null}]},"b":1}`},
 		{`{"a":1.10,"b":1e5,"c":123456789012345678901234567890,"d":-0}`, `{"a":1.10,"b":1e5,"c":123456789012345678901234567890,"d":-0}`},
 		{`{"a":"\u0041\/<>&\u00e9"}`, `{"a":"A/<>&é"}`},
+		{`{"a":"\ud83d\ude00"}`, `{"a":"😀"}`},
+		{`{"a":"\\ud800"}`, `{"a":"\\ud800"}`},
 		{`{"":[],"a":{}}`, `{"":[],"a":{}}`},
 		{`"x"`, `"x"`},
 	} {
@@ -79,10 +81,14 @@ func TestSortedJSONRefuses(t *testing.T) {
 	deep := bytes.Repeat([]byte(`[`), 40)
 	deep = append(deep, bytes.Repeat([]byte(`]`), 40)...)
 	for body, want := range map[string]error{
-		`{"a":1,"a":1}`:              errRepeatedMember,
-		`{"x":[{"a":1,"\u0061":2}]}`: errRepeatedMember,
-		"{\"a\":\"\xff\"}":           errNotUTF8,
-		string(deep):                 errTooDeep,
+		`{"a":1,"a":1}`:               errRepeatedMember,
+		`{"x":[{"a":1,"\u0061":2}]}`:  errRepeatedMember,
+		"{\"a\":\"\xff\"}":            errNotUTF8,
+		`{"a":"\ud800"}`:              errNotUTF8,
+		`{"a":"\uDC00 \ud800\udc00"}`: errNotUTF8,
+		`{"\udfff\ud800":1}`:          errNotUTF8,
+		`{"a":"\ufffd"}`:              nil,
+		string(deep):                  errTooDeep,
 		`[` + strings.Repeat(`0,`, maxSortTokens-3) + `0]`: nil,
 		`[` + strings.Repeat(`0,`, maxSortTokens-2) + `0]`: errTooMany,
 		`{} {}`: errNotOneObject,

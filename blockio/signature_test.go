@@ -20,6 +20,26 @@ func hexMAC(secret []byte, message string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
+// TestHMACRepeatIsOneForTheSeen: what may be changed in a body without spoiling
+// its signature does not make another event of it.
+func TestHMACRepeatIsOneForTheSeen(t *testing.T) {
+	const sent = `{"data":{"network":"BTC","txid":"�"},"type":"address"}`
+	signature := hexMAC(hookSecret, sent)
+	sink := takeEvents(blockio.EventAddress)
+	rc := makeReceiver(t, sink, blockio.WithVerifier(blockio.HMAC(hookSecret)))
+	require.Equal(t, 200, answer(rc, hook(signedBody(sent, signature))).Code)
+	for _, body := range []string{
+		sent,
+		`{"type":"address", "data":{"txid":"�","network":"BTC"}}`,
+		`{"type":"address","data":{"txid":"\ufffd","network":"BT\u0043"}}`,
+		`{"type":"address","data":{"txid":"\ud800","network":"BTC"}}`,
+		`{"type":"address","data":{"txid":"\udfff","network":"BTC"}}`,
+	} {
+		answer(rc, hook(signedBody(body, signature)))
+		require.Len(t, sink.events, 1, body)
+	}
+}
+
 // signedBody puts the signature of a body without one behind its last member.
 func signedBody(body, signature string) string {
 	return strings.TrimSuffix(body, "}") + `,"signature":"` + signature + `"}`

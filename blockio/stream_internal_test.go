@@ -85,6 +85,32 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	require.NoError(t, r.drain())
 }
 
+// A refusal is that of the request that was sent: somebody who has unsubscribed
+// and subscribed again meanwhile gets an answer of their own.
+func TestRefusalOfAnEarlierRequest(t *testing.T) {
+	var told atomic.Int64
+	s, err := NewStream(&bitcart.Dispatcher{}, WithOnRefused(func(context.Context, *SubscriptionError) { told.Add(1) }))
+	require.NoError(t, err)
+	r, err := s.begin(context.Background())
+	require.NoError(t, err)
+	c := &streamConn{s: s, r: r, sent: map[Subscription]bool{}, wake: make(chan struct{}, 1), greeted: true, gapKnown: true}
+	r.conn = c
+	sub := Subscription{"BTC", TypeAddress, "3a"}
+	require.ErrorIs(t, s.Subscribe(canceled(), sub), context.Canceled)
+	require.NotNil(t, c.next())
+	s.Unsubscribe(sub)
+	require.ErrorIs(t, s.Subscribe(canceled(), sub), context.Canceled)
+	require.NoError(t, c.answer(frame{kind: frameRefused, message: "no"}, time.Now()))
+	require.Equal(t, []Subscription{sub}, s.Subscriptions())
+	require.NotNil(t, c.next(), "it is asked for again")
+	require.NoError(t, c.answer(frame{kind: frameAccepted}, time.Now()))
+	require.NoError(t, s.Subscribe(canceled(), sub))
+	r.beginDrain()
+	s.endAsking(r)
+	require.NoError(t, r.drain())
+	require.Zero(t, told.Load())
+}
+
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -419,6 +419,11 @@ func TestOverflowAtTheEndIsToldByTheNextRun(t *testing.T) {
 			require.Equal(t, []blockio.Subscription{btc("3a")}, gap.Subscriptions)
 			require.NoError(t, l.stop())
 			require.Empty(t, l.gaps)
+
+			get(t, l.ended)
+			l.start()
+			require.True(t, get(t, l.gaps).From.After(dropped), "it is told once")
+			require.NoError(t, l.stop())
 		})
 	}
 }

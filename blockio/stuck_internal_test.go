@@ -168,3 +168,143 @@ func TestUnsubscribedOverflowIsNotTold(t *testing.T) {
 	require.NoError(t, r.drain())
 	require.Zero(t, s.Stats().Gaps)
 }
+
+// beginOffline begins a Run of a Stream that has no connection, for synctest's
+// clock, and returns what hands over an event of an address.
+func beginOffline(t *testing.T, h bitcart.Handler, opts ...StreamOption) (r *streamRun, push func(address string)) {
+	var sink bitcart.Dispatcher
+	sink.On(EventAddress, h)
+	s, err := NewStream(&sink, opts...)
+	require.NoError(t, err)
+	r, err = s.begin(context.Background())
+	require.NoError(t, err)
+	return r, func(address string) {
+		sub := Subscription{"BTC", TypeAddress, address}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		e := s.subscribe(sub)
+		r.push(parcel{update: addressUpdate(address), entry: e, received: time.Now(), size: 1})
+	}
+}
+
+func addressUpdate(address string) bitcart.Update {
+	return bitcart.NewUpdate(EventAddress, AddressEvent{Network: "BTC", Address: address}).From("BTC", address, bitcart.SourceRecovered)
+}
+
+// Handlers that return an error because their time is over are told of as well,
+// each of them.
+func TestErrorsOfCancelledHandlersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		r, push := beginOffline(t, func(ctx context.Context, _ *bitcart.Event) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}, WithBounds(Bounds{Drain: time.Second}), WithOnHandlerError(func(context.Context, error) {
+			time.Sleep(10 * time.Millisecond) // the next one waits
+			told++
+		}))
+		for _, address := range []string{"3a", "3b", "3c"} {
+			push(address)
+		}
+		synctest.Wait()
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Equal(t, 3, told)
+	})
+}
+
+// An overflow that is over only while Run ends is told and made up for within
+// the drain's time, like any other.
+func TestDrainWaitsForTheBackfillOfAnOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		handled := 0
+		r, push := beginOffline(t, func(context.Context, *bitcart.Event) error {
+			<-gate
+			time.Sleep(time.Second)
+			handled++
+			return nil
+		}, WithBounds(Bounds{Queue: 1}), WithBackfill(func(_ context.Context, g Gap) ([]bitcart.Update, error) {
+			require.Equal(t, GapOverflow, g.Reason)
+			time.Sleep(time.Second)
+			return []bitcart.Update{addressUpdate("3a"), addressUpdate("3a")}, nil
+		}))
+		push("3a")
+		synctest.Wait()
+		push("3a")
+		push("3a") // finds no room
+		require.EqualValues(t, 1, r.s.Stats().Dropped)
+		r.beginDrain()
+		r.s.endAsking(r)
+		close(gate)
+		require.NoError(t, r.drain())
+		require.Equal(t, 4, handled)
+	})
+}
+
+// What other spellings had no room for is told once, not by the next Run again.
+func TestOverflowOfStrangersIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, gaps := make(chan struct{}), 0
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; return nil },
+			WithBounds(Bounds{Queue: 1}), WithOnGap(func(context.Context, Gap) { gaps++ }))
+		for range 3 {
+			r.s.mu.Lock()
+			r.push(parcel{update: addressUpdate("3a"), received: time.Now(), size: 1})
+			r.s.mu.Unlock()
+			synctest.Wait()
+		}
+		r.beginDrain()
+		r.s.endAsking(r)
+		close(gate)
+		require.NoError(t, r.drain())
+		require.Equal(t, 1, gaps)
+		r.s.leave(r)
+		require.Zero(t, r.s.lost)
+	})
+}
+
+// cancelledSink gives an event up when its ctx ends, before any handler.
+type cancelledSink struct{ bitcart.Dispatcher }
+
+func (*cancelledSink) ProcessUpdates(ctx context.Context, _ []bitcart.Update) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// An event that no handler was called for is left over, and nobody's error.
+func TestUntouchedEventIsUndelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := NewStream(&cancelledSink{}, WithBounds(Bounds{Drain: time.Second}),
+			WithOnHandlerError(func(context.Context, error) { t.Error("no handler has run") }))
+		require.NoError(t, err)
+		r, err := s.begin(context.Background())
+		require.NoError(t, err)
+		s.mu.Lock()
+		r.push(parcel{update: addressUpdate("3a"), received: time.Now(), size: 1})
+		s.mu.Unlock()
+		synctest.Wait()
+		r.beginDrain()
+		s.endAsking(r)
+		var left *bitcart.DrainError
+		require.ErrorAs(t, r.drain(), &left)
+		require.Equal(t, bitcart.DrainError{Undelivered: 1}, *left)
+		require.Zero(t, s.Stats().Delivered)
+	})
+}
+
+// A function of WithOnGap that panics keeps no backfill from being made.
+func TestBackfillAfterAPanicOfOnGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backfills := 0
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { return nil },
+			WithOnGap(func(context.Context, Gap) { panic("a bug") }),
+			WithBackfill(func(context.Context, Gap) ([]bitcart.Update, error) { backfills++; return nil, nil }))
+		r.gap(Gap{Reason: GapReconnect})
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Equal(t, 1, backfills)
+	})
+}

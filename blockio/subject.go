@@ -22,27 +22,36 @@ func SubjectOf(ev *bitcart.Event) string {
 	return subjectOf(ev.Name, ev.Raw())
 }
 
-// subjectOf is SubjectOf for an event's type and data.
+// subjectOf is SubjectOf for an event's type and data. It reads no member that
+// an event of the other type has: what the service may write there is no part of
+// the fact, and must not spoil its subject.
 func subjectOf(typ string, data json.RawMessage) string {
-	var w struct {
-		Network       string          `json:"network"`
-		Address       string          `json:"address"`
-		TxID          string          `json:"txid"`
-		BlockHash     string          `json:"block_hash"`
-		Confirmations json.RawMessage `json:"confirmations"`
+	switch typ {
+	case EventAddress:
+		var w struct {
+			Network       string          `json:"network"`
+			Address       string          `json:"address"`
+			TxID          string          `json:"txid"`
+			Confirmations json.RawMessage `json:"confirmations"`
+		}
+		if n := 0; json.Unmarshal(data, &w) == nil && countedIn(w.Confirmations, &n) {
+			return addressSubject(w.Network, w.Address, w.TxID, n)
+		}
+	case EventNewBlocks:
+		var w struct {
+			Network       string          `json:"network"`
+			BlockHash     string          `json:"block_hash"`
+			Confirmations json.RawMessage `json:"confirmations"`
+		}
+		if n := 0; json.Unmarshal(data, &w) == nil && countedIn(w.Confirmations, &n) {
+			return blockSubject(w.Network, w.BlockHash, n)
+		}
 	}
-	if typ != EventAddress && typ != EventNewBlocks || json.Unmarshal(data, &w) != nil {
-		return ""
-	}
-	var confirmations int
-	if absent(w.Confirmations) || readInt(w.Confirmations, &confirmations) != nil {
-		return ""
-	}
-	if typ == EventAddress {
-		return addressSubject(w.Network, w.Address, w.TxID, confirmations)
-	}
-	return blockSubject(w.Network, w.BlockHash, confirmations)
+	return ""
 }
+
+// countedIn reads a count that has to be there.
+func countedIn(raw json.RawMessage, n *int) bool { return !absent(raw) && readInt(raw, n) == nil }
 
 func addressSubject(network, address, txid string, confirmations int) string {
 	return subject(EventAddress, strings.ToUpper(network), foldAddress(address), strings.ToLower(txid), strconv.Itoa(confirmations))

@@ -1,6 +1,7 @@
 package boltseen_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -128,6 +129,8 @@ func TestKeysOfAnyLength(t *testing.T) {
 		claim(t, s, key, blockio.Done)
 	}
 	require.Equal(t, 7, boltseen.Len(t, s))
+	digest := sha256.Sum256([]byte(long))
+	claim(t, s, string(digest[:]), blockio.Fresh)
 }
 
 func TestLongestKeep(t *testing.T) {
@@ -155,11 +158,29 @@ func TestExpiredKeysAreRemoved(t *testing.T) {
 		for i := range n / 4 {
 			key := fmt.Sprint("new", i)
 			require.NoError(t, s.Commit(t.Context(), key, claim(t, s, key, blockio.Fresh), keep))
+			if i == 0 {
+				require.Greater(t, boltseen.Len(t, s), n*9/10, "a few at a time")
+			}
 		}
 		require.Equal(t, n/4, boltseen.Len(t, s))
 		for i := range n / 4 {
 			claim(t, s, fmt.Sprint("new", i), blockio.Done)
 		}
+	})
+}
+
+// TestLateCommitBesideOthers: an expired claim stays while others come, since
+// its handler may be late.
+func TestLateCommitBesideOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, newFile(t))
+		token := claim(t, s, "late", blockio.Fresh)
+		time.Sleep(10 * lease)
+		for i := range 20 {
+			claim(t, s, fmt.Sprint("other", i), blockio.Fresh)
+		}
+		require.NoError(t, s.Commit(t.Context(), "late", token, keep))
+		claim(t, s, "late", blockio.Done)
 	})
 }
 
@@ -195,6 +216,7 @@ func TestSyncedFile(t *testing.T) {
 	s, err := boltseen.Open(newFile(t), boltseen.Config{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
+	require.True(t, boltseen.IsSynced(s))
 	token := claim(t, s, "a", blockio.Fresh)
 	require.NoError(t, s.Renew(t.Context(), "a", token, lease))
 	require.NoError(t, s.Commit(t.Context(), "a", token, keep))

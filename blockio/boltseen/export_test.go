@@ -22,6 +22,9 @@ func Len(t testing.TB, s *Seen) int {
 	return keys
 }
 
+// IsSynced: each change is on the disk when its call returns.
+func IsSynced(s *Seen) bool { return !s.db.NoSync }
+
 // Damage writes a key's record over.
 func Damage(t testing.TB, s *Seen, key, raw string) {
 	t.Helper()

@@ -140,6 +140,7 @@ func committedIsOver(t *testing.T, s blockio.Seen) {
 	require.ErrorIs(t, s.Release(t.Context(), "a", token), blockio.ErrClaimLost)
 	require.ErrorIs(t, s.Renew(t.Context(), "a", token, lease), blockio.ErrClaimLost)
 	require.ErrorIs(t, s.Commit(t.Context(), "a", token, 2*keep), blockio.ErrClaimLost)
+	require.ErrorIs(t, s.Release(t.Context(), "a", ""), blockio.ErrClaimLost)
 	time.Sleep(keep - time.Second)
 	claim(t, s, "a", blockio.Done)
 	time.Sleep(time.Second)
