@@ -19,8 +19,9 @@ import (
 // A struct of your own is decoded by encoding/json. A member that is absent or
 // null is an error unless its field can express that (a pointer, slice, map,
 // interface, or a struct with a bool field Valid, such as decimal.NullDecimal)
-// or has the tag option omitempty or omitzero. A type with an UnmarshalJSON of
-// its own decides itself what has to be there.
+// or has the tag option omitempty or omitzero. Of a type with an UnmarshalJSON of
+// its own only fields with a json tag count: the others need not have the names
+// of members.
 type Payload interface{ EventName() string }
 
 // NewBlock is the payload of EventNewBlock: the chain has a new block. Account
@@ -238,7 +239,7 @@ func payloadName[P any]() (string, error) {
 	return "", errNotPayload
 }
 
-// unmarshaler: a type that reads itself says itself what is missing.
+// unmarshaler: the fields of a type that reads itself need not be members.
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 // requiredMembers caches what checkRequired wants of a type.
@@ -250,7 +251,7 @@ func checkRequired(text string, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(unmarshaler) {
+	if t.Kind() != reflect.Struct {
 		return nil
 	}
 	names, ok := requiredMembers.Load(t)
@@ -291,6 +292,7 @@ func present(members map[string]json.RawMessage, name string) bool {
 // hides an embedded one of the same name.
 func requiredOf(t reflect.Type) []string {
 	var names []string
+	readsItself := reflect.PointerTo(t).Implements(unmarshaler)
 	hidden := map[string]bool{}
 	for level := []reflect.Type{t}; len(level) > 0; {
 		var deeper []reflect.Type
@@ -302,6 +304,9 @@ func requiredOf(t reflect.Type) []string {
 					if f.Type.Kind() == reflect.Struct {
 						deeper = append(deeper, f.Type)
 					}
+					continue
+				}
+				if _, tagged := f.Tag.Lookup("json"); readsItself && !tagged {
 					continue
 				}
 				name, required := memberOf(f)

@@ -567,11 +567,11 @@ func TestPayloadErrorNamesAnEmbeddedMemberAsOnTheWire(t *testing.T) {
 	requirePayloadError(t, errOf[more](eventOf(t, update)), "new_payment", "status")
 }
 
-// selfRead reads its members itself: the names of its fields are none of the wire's.
+// selfRead reads its members itself: the names of its first fields are none of the wire's.
 type selfRead struct {
-	ID     string
-	Paid   bool
-	Amount decimal.Decimal `json:"total"`
+	ID    string
+	Paid  bool
+	Total json.Number `json:"total"`
 }
 
 func (selfRead) EventName() string { return "own" }
@@ -580,6 +580,7 @@ func (s *selfRead) UnmarshalJSON(data []byte) error {
 	var wire struct {
 		Address string `json:"address"`
 		Status  *int   `json:"status"`
+		Total   json.Number
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return err
@@ -587,15 +588,15 @@ func (s *selfRead) UnmarshalJSON(data []byte) error {
 	if wire.Status == nil {
 		return errNoStatus
 	}
-	s.ID, s.Paid = wire.Address, *wire.Status == 3
+	s.ID, s.Paid, s.Total = wire.Address, *wire.Status == 3, wire.Total
 	return nil
 }
 
 var errNoStatus = errors.New("no status")
 
 func TestPayloadThatReadsItself(t *testing.T) {
-	ev := eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a", "status": 3}))
-	want := selfRead{ID: "a", Paid: true}
+	ev := eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a", "status": 3, "total": 5}))
+	want := selfRead{ID: "a", Paid: true, Total: "5"}
 	p, err := bitcart.PayloadOf[selfRead](ev)
 	require.NoError(t, err)
 	require.Equal(t, want, p)
@@ -605,6 +606,8 @@ func TestPayloadThatReadsItself(t *testing.T) {
 	err = errOf[selfRead](eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a"})))
 	requirePayloadError(t, err, "own", "")
 	require.ErrorIs(t, err, errNoStatus)
+	err = errOf[selfRead](eventOf(t, bitcart.NewUpdate("own", map[string]any{"address": "a", "status": 3})))
+	requirePayloadError(t, err, "own", "total")
 }
 
 func TestPayloadsWithoutAName(t *testing.T) {

@@ -35,6 +35,7 @@ type envelope struct {
 
 var (
 	errNoType = errors.New("no type")
+	errForged = errors.New("the type is an event of daemons")
 	errNoData = errors.New("no data object")
 )
 
@@ -133,6 +134,10 @@ func isUnicode(raw []byte) bool {
 func updateOf(typ string, data json.RawMessage, src bitcart.Source) (bitcart.Update, error) {
 	if typ == "" || typ == eventPing {
 		return bitcart.Update{}, errNoType
+	}
+	switch typ {
+	case bitcart.EventNewPayment, bitcart.EventNewTransaction, bitcart.EventNewBlock, bitcart.EventVerifiedTx:
+		return bitcart.Update{}, errForged // a daemon's handlers ask for no proof
 	}
 	if !isObject(data) {
 		return bitcart.Update{}, errNoData

@@ -32,7 +32,8 @@ import (
 //	event of a type in WithIgnored           200
 //	not POST                                 405
 //	body above WithMaxBody                   413
-//	not an envelope with a data object       400
+//	not an envelope with a data object, or
+//	  of a type that daemons have           400
 //	refused by the Verifier, or of an
 //	  unknown notification                   401
 //	event without a handler, being handled

@@ -179,6 +179,18 @@ func TestReceiverEvent(t *testing.T) {
 	require.Equal(t, blocksBody, string(d.Raw))
 }
 
+// Handlers of daemons' events believe what they are told, and anybody can post to a web hook.
+func TestReceiverTakesNoEventsOfDaemons(t *testing.T) {
+	for _, typ := range []string{bitcart.EventNewPayment, bitcart.EventNewTransaction, bitcart.EventNewBlock, bitcart.EventVerifiedTx} {
+		sink := takeEvents(typ)
+		body := strings.Replace(addressBody, `"type":"address"`, `"type":"`+typ+`"`, 1)
+		require.Equal(t, http.StatusBadRequest, answer(makeReceiver(t, sink), hook(body)).Code, typ)
+		require.Empty(t, sink.events)
+		_, err := blockio.RecentEvent{Type: typ, Data: []byte(addressData)}.Update()
+		require.Error(t, err)
+	}
+}
+
 func TestDeliveryFromElsewhere(t *testing.T) {
 	d, ok := blockio.DeliveryFrom(context.Background())
 	require.False(t, ok)
