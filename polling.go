@@ -73,6 +73,7 @@ type poller struct {
 	end      context.CancelCauseFunc // when the daemon cannot be used
 	tasks    agenda[pollTask]
 	restarts atomic.Uint32 // that were seen; written under link.hist
+	readings readings
 
 	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
 	tried     time.Time  // when it last was; guarded by resuming
@@ -92,7 +93,6 @@ type poller struct {
 	told     bool // the stream knows how the first call went
 	failures int  // since the last answer
 	downAt   time.Time
-	asking   map[string]bool // wallets whose call is under way, by their keys
 }
 
 type pollTask struct {
@@ -139,11 +139,11 @@ func (p *poller) poll(t pollTask) {
 		}
 		return
 	}
-	if !p.ask(c.key) { // it was removed and added again: the earlier call's answer goes first
+	if !p.readings.begin(c.key) { // it was removed and added again: the earlier call's answer goes first
 		p.tasks.add(t, time.Now().Add(p.l.cfg.BackoffMin/2))
 		return
 	}
-	defer p.asked(c.key)
+	defer p.readings.end(c.key)
 	until := p.resume()
 	if p.ctx.Err() != nil {
 		return // it may have waited for long
@@ -171,26 +171,6 @@ func (p *poller) poll(t pollTask) {
 	t.at = p.push(t, answer)
 	t.since = asked
 	p.tasks.add(t, time.Now().Add(p.interval))
-}
-
-// ask takes a wallet's turn to be asked, and reports whether it was free.
-func (p *poller) ask(key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.asking[key] {
-		return false
-	}
-	if p.asking == nil {
-		p.asking = make(map[string]bool)
-	}
-	p.asking[key] = true
-	return true
-}
-
-func (p *poller) asked(key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.asking, key)
 }
 
 // resume asks, before a call names a wallet, whether the daemon has been

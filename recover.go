@@ -25,17 +25,17 @@ type recovery struct {
 	over   bool           // nothing is held any more; guarded by link.hist
 
 	strangers atomic.Bool // the daemon has loaded other clients' wallets too
+	readings  readings
 
 	mu       sync.Mutex // guards what follows; a leaf
 	pass     *pass      // of the present connection; nil without one
 	dialing  bool
-	changed  signal          // of pass and dialing
-	queueCap int             // what the daemon's queue holds, as far as is known
-	doubt    bool            // a queue lacked what it should have held: it may be switched off
-	heldAt   time.Time       // since when live events wait for a pass to end; zero = none does
-	asked    int             // answers that are to come
-	asking   map[string]bool // wallets whose queue is being read, by their keys
-	longest  int64           // bytes of an answer
+	changed  signal    // of pass and dialing
+	queueCap int       // what the daemon's queue holds, as far as is known
+	doubt    bool      // a queue lacked what it should have held: it may be switched off
+	heldAt   time.Time // since when live events wait for a pass to end; zero = none does
+	asked    int       // answers that are to come
+	longest  int64     // bytes of an answer
 }
 
 type recoverTask struct {
@@ -127,26 +127,6 @@ func (r *recovery) left(p *pass, t recoverTask) {
 	}
 }
 
-// ask takes a wallet's turn to have its queue read, and reports whether it was free.
-func (r *recovery) ask(key string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.asking[key] {
-		return false
-	}
-	if r.asking == nil {
-		r.asking = make(map[string]bool)
-	}
-	r.asking[key] = true
-	return true
-}
-
-func (r *recovery) answered(key string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.asking, key)
-}
-
 // ready reports false when the task was put off.
 func (r *recovery) ready(p *pass, t *recoverTask, leave func()) (done bool) {
 	if !t.loaded {
@@ -177,10 +157,10 @@ func (r *recovery) ready(p *pass, t *recoverTask, leave func()) (done bool) {
 		return true
 	}
 	key := t.w.coin.key
-	if !r.ask(key) { // for a watch of before the wallet was removed and added again, too
+	if !r.readings.begin(key) {
 		return r.postpone(p, *t)
 	}
-	defer r.answered(key)
+	defer r.readings.end(key)
 	if t.w.gone.Load() { // it would take what is another watch's
 		r.left(p, *t)
 		return true
