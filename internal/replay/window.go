@@ -6,18 +6,20 @@ import "slices"
 // hold: a queue that lacks some reaches further back.
 func slack(size int) int { return max(size, QueueSize)/4 + 8 }
 
-// excess is how many of n remembered items are to be forgotten: none up to the
-// limit, and then some more at once so that adding stays cheap. What is held
-// is remembered longer, since answers may be long in coming.
+// excess is how many of n remembered items are to be forgotten: none up to a
+// fifth more than are needed, and then that fifth at once, so that the others are
+// moved seldom. What is held is remembered longer, since answers may be long in coming,
+// and no more of it is forgotten than has to be.
 func excess(n, size int, holding bool) int {
-	limit := max(size, QueueSize) + 2*slack(size)
-	if holding {
-		limit = max(limit, maxHeld)
+	needed := max(size, QueueSize) + 2*slack(size)
+	limit, spare := needed+needed/5, needed/5
+	if holding && limit < maxHeld {
+		limit, spare = maxHeld, maxHeld/10
 	}
 	if n <= limit {
 		return 0
 	}
-	return n - limit + limit/10
+	return n - limit + spare
 }
 
 // dropOldest removes the first n items and keeps the room behind the others.
