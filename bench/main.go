@@ -81,8 +81,8 @@ type plan struct {
 
 // standard is what the table in the documents was made with.
 var standard = plan{
-	rounds: 5, events: 128 << 10, updates: 100_000, wallets: 50_000, idle: time.Minute, restart: 10_000, calls: 4000,
-	rates: []int{1000, 20_000}, rateFor: 2 * time.Second,
+	rounds: 11, events: 128 << 10, updates: 100_000, wallets: 50_000, idle: time.Minute, restart: 10_000, calls: 4000,
+	rates: []int{1000, 20_000}, rateFor: time.Second,
 }
 
 // section is a part of the table.
