@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -198,7 +199,8 @@ func TestG1EndOfAPassLeavesARefillsHold(t *testing.T) {
 	d.Mine(1)                                              // held
 	close(loadGate)                                        // the pass ends
 	<-j.connects
-	time.Sleep(50 * time.Millisecond)
+	newest := d.Height()
+	require.Never(t, func() bool { return last() == newest }, 50*time.Millisecond, pulse, "it comes before what was dropped")
 	close(readGate)
 	eventually(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(got) >= 13 })
 	mu.Lock()
@@ -235,7 +237,7 @@ func TestG2EndWithDroppedEventsIsTold(t *testing.T) {
 	eventually(t, func() bool { return !m.Stats()[0].Connected })
 	close(open)
 	require.Equal(t, upTo(2), in.numbers(2))
-	time.Sleep(50 * time.Millisecond) // the lane runs dry
+	eventually(t, func() bool { st := m.Stats()[0]; return st.Queued == 0 && st.Running == 0 }) // the lane runs dry
 	err := r.stop()
 	t.Log(err, j.reasons(), m.Stats()[0].Dropped)
 	require.True(t, err != nil || len(j.reasons()) > 1, "8 updates were dropped, the stream says nil and no gap was told")
@@ -278,17 +280,12 @@ func TestPollingTellsOfARestart(t *testing.T) {
 	<-j.connects
 	emit(t, d, coin.WalletKey(), "own", 0, 1)
 	in.numbers(1)
-	gate := make(chan struct{})
-	_ = gate
 	d.Faults().Stop(bitcarttest.RST)
 	eventually(t, func() bool { return !coin.Stats().Connected })
-	time.Sleep(100 * time.Millisecond)
-	before := len(j.reasons())
+	require.Never(t, func() bool { return coin.Stats().Connected }, 100*time.Millisecond, pulse, "the daemon is down")
 	require.NoError(t, d.Faults().Start(patient(t)))
 	<-j.connects
-	time.Sleep(100 * time.Millisecond)
-	t.Log(before, j.reasons())
-	require.Contains(t, fmt.Sprint(j.reasons()), "restart")
+	eventually(t, func() bool { return strings.Contains(fmt.Sprint(j.reasons()), "restart") })
 }
 
 // 9. The gap for the chain comes behind what it is about.
