@@ -165,8 +165,9 @@ func (r *recovery) lost(p *pass, w *watch) {
 }
 
 // anyArmed is a wallet whose queue can be asked for the chain's updates: one that
-// was watched when the first of them was dropped if there is one, and of those
-// one that takes in its own at once.
+// was watched when the first of them was dropped, or else one that was added later
+// and can bring some of them, or else one whose own lane has to run dry first, for
+// which nothing is read: then a gap is all there is.
 func (l *link) anyArmed() *watch {
 	l.hist.Lock()
 	defer l.hist.Unlock()
