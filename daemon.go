@@ -118,9 +118,13 @@ func proxyRefusal(_ context.Context, _ *url.URL, _ *http.Request, answer *http.R
 
 // defaultTransport keeps connections for 60 s: the daemon closes them after
 // 75 s, and a request on a connection that is being closed fails without
-// telling whether it arrived.
+// telling whether it arrived. HTTP/2, which only a gateway would speak, brings
+// such ends at any time: it may close a connection or a stream under a request.
 func defaultTransport() *http.Transport {
+	var http1 http.Protocols
+	http1.SetHTTP1(true)
 	return &http.Transport{
+		Protocols:             &http1,
 		Proxy:                 http.ProxyFromEnvironment,
 		MaxIdleConnsPerHost:   32,
 		IdleConnTimeout:       60 * time.Second,
@@ -150,7 +154,7 @@ func fromLatin1(text string) string {
 // name is the URL for logs and errors; newDaemon has taken the credentials out.
 func (d *daemon) name() string { return d.url.String() }
 
-// same: both lead to one daemon with the same credentials.
+// same reports whether both lead to one daemon with the same credentials.
 func (d *daemon) same(other *daemon) bool {
 	return d.cur == other.cur && d.user == other.user && d.pass == other.pass &&
 		strings.TrimRight(d.name(), "/") == strings.TrimRight(other.name(), "/")

@@ -211,6 +211,7 @@ func (c *Client) exchange(ctx context.Context, method string, body []byte) (_ re
 	if err != nil {
 		return reply{}, false, err
 	}
+	req.GetBody = nil // or net/http sends it again over HTTP/2 when its stream is reset, even if the call may have been made
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.conf.http.Do(req)

@@ -326,3 +326,27 @@ func TestIncompleteConfig(t *testing.T) {
 	require.ErrorAs(t, err, &failure)
 	require.False(t, failure.MaybeSent)
 }
+
+// One of user and password is enough for a login, and an empty one may be a daemon's.
+func TestLogins(t *testing.T) {
+	for _, tt := range []struct {
+		user, password string
+		empty, want    bool
+	}{
+		{"u", "p", false, true}, {"u", "", false, true}, {"", "p", false, true},
+		{"", "", true, true}, {"", "", false, false}, {"u", "p", true, true},
+	} {
+		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			user, password, has := r.BasicAuth()
+			if has != tt.want || user != tt.user || password != tt.password {
+				t.Errorf("%+v: %t %q %q", tt, has, user, password)
+			}
+			_, _ = io.WriteString(w, answer("1", readCall(r.Body).ID))
+		})
+		client := newClient(t, server.URL, func(c *jsonrpc.Config, _ *http.Transport) {
+			c.User, c.Password, c.EmptyLogin = tt.user, tt.password, tt.empty
+		})
+		_, err := client.Call(t.Context(), "m", nil)
+		require.NoError(t, err)
+	}
+}

@@ -31,7 +31,12 @@ func (c *Client) exchange(ctx context.Context, method string, target url.URL, bo
 	if err != nil {
 		return reply{}, &TransportError{Err: quiet(ctx, err)}
 	}
-	resp, err := c.http.Do(req)
+	if body != nil {
+		req.GetBody = sent.again(body)
+	}
+	client := *c.http
+	client.Transport = sent
+	resp, err := client.Do(req)
 	if err != nil {
 		return reply{}, &TransportError{MaybeSent: sent.maybeSent(err), Err: quiet(ctx, err)}
 	}
@@ -90,8 +95,7 @@ func (c *Client) judge(rep reply, cause error) error {
 	}
 	if rep.isOwnFault() {
 		c.noteAnswer()
-		cause = badAnswer("the daemon could not read the request or its credentials")
-		return &TransportError{StatusCode: rep.status, Err: cause}
+		cause = badAnswer("the daemon failed over the request, its credentials or its own answer")
 	}
 	return &TransportError{
 		MaybeSent:  !rep.isRefusal() || errors.Is(cause, errForeignID),
@@ -113,8 +117,9 @@ func (r reply) isRefusal() bool {
 	return r.status >= 400 && r.status < 500
 }
 
-// isOwnFault recognises the daemon's answer to a request that broke its parser. A proxy's own 500
-// looks different and leaves open what the daemon did.
+// isOwnFault recognises the answer of the daemon's web server to a request over which the daemon
+// failed: one that broke its parser, but also one whose result it could not encode. So it is a sign
+// of life and leaves open what was done. A proxy's own 500 looks different.
 func (r reply) isOwnFault() bool {
 	text := string(r.body[:min(len(r.body), 1024)])
 	return r.status == http.StatusInternalServerError && r.mediaType() == "text/plain" &&

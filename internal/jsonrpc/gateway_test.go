@@ -14,7 +14,7 @@ import (
 // What stands before the daemon writes JSON-RPC errors as well. It has not read
 // the id, and what the daemon did with the call it does not know.
 func TestErrorOfAGatewayIsNoAnswer(t *testing.T) {
-	for _, status := range []int{301, 302, 408, 499, 500, 502, 503, 504} {
+	for _, status := range []int{300, 301, 302, 408, 499, 500, 502, 503, 504} {
 		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
@@ -26,6 +26,9 @@ func TestErrorOfAGatewayIsNoAnswer(t *testing.T) {
 		require.ErrorAs(t, err, &failure, "status %d", status)
 		require.True(t, failure.MaybeSent, "status %d", status)
 		require.Equal(t, status, failure.StatusCode)
+		require.ErrorIs(t, err, jsonrpc.ErrBadAnswer)
+		var answered *jsonrpc.Error
+		require.NotErrorAs(t, err, &answered, "it is not the daemon's error")
 		require.True(t, client.LastAnswer().IsZero(), "no sign of the daemon's life")
 	}
 }

@@ -307,7 +307,7 @@ func TestMaybeSentByStatus(t *testing.T) {
 		{404, "application/json", `{"error":"not found"}`, false},
 		{404, "application/json", `{"result":1,"id":987}`, true},
 
-		{500, "text/plain; charset=utf-8", own, false},
+		{500, "text/plain; charset=utf-8", own, true}, // also when an answer cannot be encoded, after the method ran
 		{500, "text/html", own, true},
 		{500, "text/plain", "500 Internal Server Error", true},
 		{500, "text/plain", "Server got itself in trouble", true},
@@ -343,7 +343,7 @@ func TestMaybeSentByStatus(t *testing.T) {
 			require.Equal(t, tc.status, failure.StatusCode)
 			require.ErrorIs(t, failure, jsonrpc.ErrBadAnswer)
 			require.Contains(t, failure.Error(), fmt.Sprintf("HTTP status %d", tc.status))
-			isOwn := tc.status == 500 && !tc.maybe
+			isOwn := tc.status == 500 && tc.body == own && strings.HasPrefix(tc.kind, "text/plain")
 			require.Equal(t, isOwn, !client.LastAnswer().IsZero())
 		})
 	}
@@ -552,4 +552,58 @@ func TestForeignRoundTripperThatSendsAgain(t *testing.T) {
 	failure := transportError(t, t.Context(), client)
 	require.True(t, failure.MaybeSent)
 	require.ErrorIs(t, failure, syscall.ECONNREFUSED)
+}
+
+// A RoundTripper that has asked for a connection and got none has sent nothing, whatever it says of it.
+func TestForeignRoundTripperThatHidesWhy(t *testing.T) {
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, gone.Close())
+	client := newClient(t, "http://"+gone.Addr().String(), func(c *jsonrpc.Config, tr *http.Transport) {
+		c.HTTP.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if _, err := tr.RoundTrip(r); err == nil {
+				t.Error("somebody answers")
+			}
+			return nil, errors.New("no luck")
+		})
+	})
+	failure := transportError(t, t.Context(), client)
+	require.False(t, failure.MaybeSent)
+	require.EqualError(t, failure.Err, "no luck")
+}
+
+// What an error quotes is not shown, also when it begins with that.
+func TestQuotedErrorIsNotShown(t *testing.T) {
+	for text, want := range map[string]string{
+		`"leak" is no answer`:    "HTTP exchange failed",
+		"\nleak":                 "HTTP exchange failed",
+		`malformed answer "leak`: "malformed answer",
+		"cut `leak`":             "cut",
+		"bad (\"leak\")":         "bad",
+	} {
+		client := newClient(t, "http://daemon.invalid", func(c *jsonrpc.Config, _ *http.Transport) {
+			c.HTTP.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New(text) })
+		})
+		require.EqualError(t, transportError(t, t.Context(), client).Err, want)
+	}
+}
+
+// An answer that is too large is not read to its end: the daemon is let go.
+func TestTooLargeAnswerEndsTheConnection(t *testing.T) {
+	over := make(chan struct{})
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(over)
+		for err := error(nil); err == nil; {
+			_, err = w.Write(make([]byte, 4096))
+		}
+	})
+	client := newClient(t, server.URL, func(c *jsonrpc.Config, _ *http.Transport) { c.MaxAnswer = 1000 })
+	_, err := client.Call(t.Context(), "m", nil)
+	require.ErrorIs(t, err, jsonrpc.ErrTooLarge)
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		server.CloseClientConnections()
+		require.Fail(t, "the daemon still writes")
+	}
 }

@@ -167,6 +167,7 @@ func TestSpecFailuresAreNeverMaybeSent(t *testing.T) {
 		require.ErrorAs(t, err, &failure)
 		require.False(t, failure.MaybeSent)
 		require.Equal(t, status, failure.StatusCode)
+		require.ErrorIs(t, err, jsonrpc.ErrBadAnswer)
 	}
 }
 

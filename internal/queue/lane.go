@@ -3,7 +3,7 @@ package queue
 import "time"
 
 // Lane is an ordered queue: its values are handed over one after another. It
-// is open, held, overflowed or removed; see the package's owner for the picture.
+// is open, held, overflowed or removed; DESIGN.md of the root package draws that.
 type Lane[T any] struct {
 	set *Set[T]
 	key string
@@ -253,8 +253,8 @@ func (l *Lane[T]) Idle() bool {
 }
 
 // Revive opens a lane that was removed, which is empty then, or that was left to
-// itself, whatever its state was, and reports whether it could: not after Stop. A handler that was inside meanwhile
-// counts as this lane's.
+// itself, whatever its state was, and reports whether it could: not after Stop. A
+// handler that was inside meanwhile counts as this lane's.
 func (l *Lane[T]) Revive() bool {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
@@ -337,8 +337,8 @@ func (l *Lane[T]) fits(size int64) bool {
 	return l.empty() || l.items.len() < s.cfg.PerLane && l.bytes+size <= s.cfg.LaneBytes
 }
 
-// atOnce: a value of the lane need not wait, since nothing is before it and a
-// worker is free for it. It takes no room from what waits elsewhere.
+// atOnce reports whether a value of the lane need not wait, since nothing is
+// before it and a worker is free for it. It takes no room from what waits elsewhere.
 func (l *Lane[T]) atOnce() bool {
 	return l.empty() && l.free() && l.set.calling+l.set.inLine() < l.set.cfg.Workers
 }
@@ -429,10 +429,11 @@ func (l *Lane[T]) empty() bool { return l.items.len() == 0 }
 
 func (l *Lane[T]) runnable() bool { return !l.empty() && l.free() }
 
-// free: nothing keeps a value of the lane from its handler.
+// free reports whether nothing keeps a value of the lane from its handler.
 func (l *Lane[T]) free() bool { return !l.held && !l.busy && !l.removed && !l.waiting() }
 
-// dry: everything is handed over and the owner has not been told of the overflow.
+// dry reports whether an overflowed lane has handed over everything and its owner
+// has not been told yet.
 func (l *Lane[T]) dry() bool {
 	return l.empty() && l.over && !l.toldDry && !l.held && !l.busy && !l.removed
 }
@@ -450,8 +451,9 @@ func (l *Lane[T]) enlist() {
 	}
 }
 
-// forgetIfIdle ends a keyed lane in which nothing waits. Its owner may still
-// know it from Dry: it must not take values beside the next lane of its key.
+// forgetIfIdle ends a keyed lane in which nothing waits. It counts as removed then:
+// its owner may still know it from Dry, and it must not take values beside the
+// next lane of its key.
 func (l *Lane[T]) forgetIfIdle() {
 	if !l.keyed || !l.empty() || l.busy {
 		return

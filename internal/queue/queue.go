@@ -72,17 +72,17 @@ type Set[T any] struct {
 	cfg Config[T]
 
 	mu        sync.Mutex
-	ready     ring[*Lane[T]]      // lanes with something to hand over, first come first served
-	oldest    arrivals[T]         // the same in arrival order
-	arrived   uint64              // pushes so far
-	keyed     map[string]*Lane[T] // lanes that exist only while something waits in them
-	rest      *Lane[T]            // has overflowed for all keys without a lane; nil otherwise
-	waits     map[*Lane[T]]*time.Timer
-	dropping  map[*Lane[T]]time.Time // keyed lanes that have overflowed, and when
-	spares    [][]item[T]            // room that lanes have left, for the next ones that grow
-	spareRoom int                    // of all of them
-	workers   []*worker[T]           // alive ones
-	calling   int                    // of workers: they run Handle or Dry
+	ready     ring[*Lane[T]]           // lanes with something to hand over, first come first served
+	oldest    arrivals[T]              // the same in arrival order
+	arrived   uint64                   // pushes so far
+	keyed     map[string]*Lane[T]      // lanes that exist only while something waits in them
+	rest      *Lane[T]                 // the overflowed lane of all keys that have none, see PushKeyed; nil otherwise
+	waits     map[*Lane[T]]*time.Timer // lanes that wait for another attempt
+	dropping  map[*Lane[T]]time.Time   // keyed lanes that have overflowed, and when
+	spares    [][]item[T]              // room that lanes have left, for the next ones that grow
+	spareRoom int                      // of all of them
+	workers   []*worker[T]             // alive ones
+	calling   int                      // of workers: they run Handle or Dry
 	queued    int
 	retrying  int // of queued: their handler has been called
 	bytes     int64
@@ -445,8 +445,8 @@ func (s *Set[T]) turn(w *worker[T], l *Lane[T]) {
 	l.enlist()
 }
 
-// enter marks that w runs foreign code for l, and unlocks: nothing else of l
-// runs meanwhile. mu is held.
+// enter marks that w runs Handle or Dry for l, and unlocks: nothing else of l runs
+// meanwhile. mu is held.
 func (s *Set[T]) enter(w *worker[T], l *Lane[T]) {
 	l.busy = true
 	w.lane = l

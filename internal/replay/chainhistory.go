@@ -8,10 +8,10 @@ package replay
 type ChainHistory struct {
 	log   Log
 	items []Item
-	ids   []uint64 // of the items: a name that stays while places change
+	ids   []uint64 // of the items: places change, an id does not
 	put   []bool   // of the items: an answer brought it, it was not seen live
-	named uint64   // the last id
-	live  uint64   // the last item that was not taken from an answer
+	named uint64   // the last id that was given
+	live  uint64   // the id of the last item that was seen live
 	size  int      // what a queue holds, if more than QueueSize
 
 	holding bool
@@ -21,10 +21,10 @@ type ChainHistory struct {
 	since   int    // items[since:] came since the hold began
 	held    int    // items[held:] wait
 	fresh   int    // items[fresh:] came since the last call of Hold
-	cuts    cuts   // where earlier calls were
+	cuts    cuts   // the places of earlier calls of Hold
 	gone    int    // held items that are no longer remembered
-	adrift  int    // for so many connects yet: items were put in that may stand in the wrong place
-	lost    uint64 // the last item before the daemon lost its queues; 0 = none
+	adrift  int    // for how many more connects some items may stand in the wrong place
+	lost    uint64 // the id of the last item before the daemon lost its queues; 0 = none
 }
 
 // Add notes a live update: one that is handed over or, after
@@ -98,19 +98,19 @@ func (c *ChainHistory) Grow(n int) { c.size = max(c.size, min(n, maxQueueSize)) 
 // Len is how many updates are remembered.
 func (c *ChainHistory) Len() int { return len(c.items) }
 
-// cursor is a wallet's place in a ChainHistory. Its zero value is that of a
-// wallet whose queue was never drained.
+// cursor is a wallet's place in a ChainHistory; items are named by their ids. Its
+// zero value is that of a wallet whose queue was never drained.
 type cursor struct {
 	drained  bool
 	holding  bool
 	loose    bool   // as in History
 	born     uint32 // the doubt of the chain during which its queue was first relied on; 0 = none
-	holds    int    // how many the chain had had when the wallet's began
+	holds    int    // how many holds the chain had had when the wallet's began
 	told     uint64 // the last item that its queue has told
-	optional uint64 // up to this one items may be in the queue or not
+	optional uint64 // items up to this one may be in the queue or not
 	seen     uint64 // the last item before the hold
-	asked    uint64 // the last item that had a name when the queue was asked
-	late     uint64 // overtaken in the queue before the last drain, or 0
+	asked    uint64 // the last id that was given when the queue was asked
+	late     uint64 // an item that others had overtaken in the queue before the last drain; 0 = none
 }
 
 func (c *ChainHistory) lastID() uint64 {
@@ -244,7 +244,7 @@ func (c *ChainHistory) move(at *cursor, r *chainReading) {
 	}
 	// But another wallet's answer may have been drawn later than this one and
 	// have brought what this one's queue still holds.
-	for last >= 0 && c.put[last] && last > r.start+r.last {
+	for last >= 0 && c.put[last] && c.ids[last] > at.asked && last > r.start+r.last {
 		last--
 	}
 	if last >= 0 {
@@ -266,27 +266,47 @@ func (c *ChainHistory) insert(missed []spot, answer []Item) {
 	}
 	n := len(c.items) + len(missed)
 	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]bool, 0, n)
-	from, fresh := 0, c.fresh
+	from := 0
 	for _, s := range missed {
 		items, ids = append(items, c.items[from:s.place]...), append(ids, c.ids[from:s.place]...)
 		put = append(put, c.put[from:s.place]...)
 		c.named++
 		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, true)
 		from = s.place
-		if s.place <= c.fresh {
-			fresh++
-		}
 	}
-	for i, cut := range c.cuts {
-		for _, s := range missed {
-			if s.place <= cut {
-				c.cuts[i]++
-			}
-		}
-	}
+	c.fresh = c.makeRoom(missed)
 	c.items, c.ids = append(items, c.items[from:]...), append(ids, c.ids[from:]...)
 	c.put = append(put, c.put[from:]...)
-	c.fresh = fresh
+}
+
+// makeRoom moves the places where something may be missing, for items that are put
+// before those at theirs, and returns where the last connection began. What is put
+// where a connection ended may have others before it as well as behind it.
+func (c *ChainHistory) makeRoom(missed []spot) (fresh int) {
+	before := make(cuts, 0, maxCuts)
+	behind := func(cut int) int {
+		n, first := cut, cut
+		for _, s := range missed {
+			if s.place <= cut {
+				n++
+			}
+			if s.place < cut {
+				first++
+			}
+		}
+		if first < n {
+			before = append(before, first)
+		}
+		return n
+	}
+	for i, cut := range c.cuts {
+		c.cuts[i] = behind(cut)
+	}
+	fresh = behind(c.fresh)
+	for _, cut := range before {
+		c.cuts = c.cuts.add(cut)
+	}
+	return fresh
 }
 
 func (c *ChainHistory) trim() {

@@ -370,3 +370,58 @@ func TestBlocksInTheWrongOrderAreKnown(t *testing.T) {
 	require.Len(t, m.Chain, 3, "2, 3 and 5")
 	require.Equal(t, Proven, m.Continuity(false, 100))
 }
+
+// What other answers had brought before a wallet's queue was asked is not in it afterwards. A wallet that was
+// loaded late never has it: its queue is not to begin with that.
+func TestQueueOfALateWalletLacksWhatWasBroughtBefore(t *testing.T) {
+	s := start(t)
+	s.live(0, "12")
+	s.connect()
+	_, chain, _ := s.merge(0, "123")
+	require.Equal(t, "[3]", chain)
+	s.merge(1, "123")
+	s.release()
+	s.wallets[2] = Wallet{}
+	s.wallets[2].Hold(&s.chain)
+	s.merge(2, "")
+	for range 2 {
+		s.connect()
+		for w, answer := range []string{"", "", ""} {
+			_, _, m := s.merge(w, answer)
+			require.Equal(t, Proven, m.Continuity(false, 100), "wallet %d", w)
+			require.Equal(t, Proven, m.OfChain.Continuity(false, 100), "wallet %d", w)
+		}
+		s.release()
+	}
+	s.connect()
+	s.live(0, "4")
+	s.connect() // the first one has ended before an answer came
+	_, chain, m := s.merge(2, "4ab5")
+	require.Equal(t, "4[5]", chain)
+	require.Equal(t, Proven, m.Continuity(false, 100))
+	require.Equal(t, Proven, m.OfChain.Continuity(false, 100))
+}
+
+// Two queues that have lost their heads tell of blocks that stand somewhere between those that were seen. Where
+// they are put decides nothing: a queue that still has its head brings none a second time that was seen live.
+func TestBlocksOfQueuesWithoutHeadsHideNone(t *testing.T) {
+	s := start(t)
+	s.connect()
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "8")
+	s.connect()
+	_, chain, _ := s.merge(2, "78")
+	require.Equal(t, "1[7]8", chain)
+	_, _, m := s.merge(1, "345678")
+	require.Len(t, m.Chain, 4)
+	_, _, m = s.merge(0, "12345678")
+	require.Equal(t, []int{1}, indexes(m.Chain), "2 alone is new")
+}
+
+func indexes(list []Missed) (all []int) {
+	for _, m := range list {
+		all = append(all, m.Index)
+	}
+	return all
+}

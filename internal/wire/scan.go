@@ -30,7 +30,7 @@ func (s *scanner) begin() { s.pos, s.depth = 0, 0 }
 // maxDepth is encoding/json's.
 const maxDepth = 10000
 
-// ended: nothing but white space is left.
+// ended reports whether nothing but white space is left.
 func (s *scanner) ended() bool {
 	s.space()
 	return s.pos == len(s.data)
@@ -97,8 +97,8 @@ type name struct {
 	at   int // where it stands, 0 for one that is not written as it is
 }
 
-// maxName is how long a name is written at most that can be one of ours: one of
-// 16 bytes, each as an escape.
+// maxName is the length up to which a name with escapes is decoded. No name that
+// is looked for is longer: 16 bytes, each written as an escape, and two quotes.
 const maxName = 6*16 + 2
 
 // unescaped is a name that may be written with escapes.
@@ -252,6 +252,9 @@ func isClean(data []byte) bool {
 	return dirty&highBits == 0
 }
 
+// unclean sets the high bit of each of eight bytes that is a backslash, a control
+// character or no ASCII. As in remarkable a borrow can set it for a byte behind
+// one of those as well, which is no harm where only their presence is asked for.
 func unclean(eight uint64) uint64 {
 	return ((eight ^ lowBits*'\\') - lowBits) | (eight - lowBits*0x20) | eight
 }

@@ -193,3 +193,29 @@ func FuzzParseTarget(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// Fields of SOCKS5 have a length of one byte.
+func TestSOCKS5FieldsAreBounded(t *testing.T) {
+	longest, tooLong := strings.Repeat("x", 255), strings.Repeat("x", 256)
+	login := func(name, password string) ([]byte, error) {
+		var sent bytes.Buffer
+		err := socksSendLogin(struct {
+			io.Reader
+			io.Writer
+		}{strings.NewReader("\x01\x00"), &sent}, url.UserPassword(name, password))
+		return sent.Bytes(), err
+	}
+	sent, err := login(longest, longest)
+	require.NoError(t, err)
+	require.Equal(t, "\x01\xff"+longest+"\xff"+longest, string(sent))
+	for _, fields := range [][2]string{{tooLong, "p"}, {"u", tooLong}, {"", "p"}} {
+		sent, err := login(fields[0], fields[1])
+		require.ErrorContains(t, err, "impossible length")
+		require.Empty(t, sent)
+	}
+	request, err := socksRequest(longest + ":80")
+	require.NoError(t, err)
+	require.Equal(t, "\x05\x01\x00\x03\xff"+longest+"\x00\x50", string(request))
+	_, err = socksRequest(tooLong + ":80")
+	require.ErrorContains(t, err, "too long")
+}
