@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -57,20 +58,25 @@ func confirm(ctx context.Context, c *Client, e envelope) error {
 	if subjectOf(e.Type, e.Data) == "" {
 		return errNoFact
 	}
-	fact, err := decodeAny(e.Data)
-	if err != nil {
-		return err
-	}
 	recent, err := c.RecentEvents(ctx, e.NotificationID)
 	if err != nil {
 		return fmt.Errorf("not confirmed: %w", err)
 	}
-	for _, r := range recent {
-		if mayBe(r, e) && holds(r, fact) {
-			return nil
-		}
+	// Data that is longer than what was told of an event is not in it. It is not
+	// decoded then: a stranger's data could take many times its bytes.
+	data := canonical(e.Data)
+	recent = slices.DeleteFunc(recent, func(r RecentEvent) bool { return !mayBe(r, e) || len(r.Raw) < len(data) })
+	if len(recent) == 0 {
+		return errNotConfirmed
 	}
-	return errNotConfirmed
+	fact, err := decodeAny(data)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(recent, func(r RecentEvent) bool { return holds(r, fact) }) {
+		return errNotConfirmed
+	}
+	return nil
 }
 
 // mayBe compares what both say about the event.

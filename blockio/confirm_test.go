@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,9 +56,12 @@ func TestConfirm(t *testing.T) {
 		{"the event", addressBody, `{"events":[` + entry(other) + `,` + entry(addressData) + `]}`, true},
 		{"a bare list", addressBody, `[` + entry(addressData) + `]`, true},
 		{"written otherwise", addressBody, `[` + entry(spaced) + `]`, true},
+		{"delivered with more white space", strings.Replace(addressBody, addressData, spaced, 1), `[` + addressData + `]`, true},
 		{"without ids", addressBody, `[{"data":` + addressData + `}]`, true},
 		{"under another name", addressBody, `[{"event_id":"e1","payload":{"n":1,"body":[` + addressData + `]}}]`, true},
 		{"as text", addressBody, `[{"request":{"body":` + string(text) + `,"status":503}}]`, true},
+		{"as text, another", addressBody, `[{"event_id":"e1","request":{"body":` + strconv.Quote(other) + `}}]`, false},
+		{"as text, cut off", addressBody, `[{"event_id":"e1","request":{"body":` + strconv.Quote(addressData[:len(addressData)-1]) + `}}]`, false},
 		{"by itself", addressBody, `[` + addressData + `]`, true},
 		{"another amount", addressBody, `[` + entry(other) + `]`, false},
 		{"another event id", addressBody, `[` + strings.Replace(entry(addressData), "e1", "e2", 1) + `]`, false},

@@ -11,10 +11,10 @@ import (
 type Delivery struct {
 	EventID        string // "" where the service sent none
 	NotificationID string
-	Attempt        int             // the service's count of its tries, from 1; 0 where it sent none
+	Attempt        int             // the service's count of its tries, from 1; 0 where it sent none that can be read
 	Type           string          // "address" or "new-blocks"
 	Proof          Proof           // what the Verifier found out about the sender
-	CreatedAt      time.Time       // when the service made the event; zero where it sent none
+	CreatedAt      time.Time       // when the service made the event; zero where it sent none that can be read
 	Raw            json.RawMessage // the whole body as received; do not change it
 }
 

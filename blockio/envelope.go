@@ -26,11 +26,12 @@ const eventPing = "ping"
 type envelope struct {
 	EventID        string // "" on most deliveries: the service documents it, and leaves it out
 	NotificationID string
-	Attempt        int // from 1; 0 = not said
+	Attempt        int // from 1; 0 = not said, or not in a number
 	Type           string
 	Data           json.RawMessage // an object; nil for a ping
-	CreatedAt      time.Time       // zero = not said
+	CreatedAt      time.Time       // zero = not said, or not as a time
 	Signature      string          // "" on most deliveries, like EventID
+	created        string          // the canonical form of a created_at that is no time
 }
 
 var (
@@ -49,20 +50,23 @@ func parseEnvelope(body []byte) (envelope, error) {
 		return envelope{}, errNoObject
 	}
 	var e envelope
-	if err := cmp.Or(
-		member("event_id", readText(members["event_id"], &e.EventID)),
-		member("notification_id", readText(members["notification_id"], &e.NotificationID)),
-		member("delivery_attempt", readInt(members["delivery_attempt"], &e.Attempt)),
-		member("created_at", readTime(members["created_at"], &e.CreatedAt)),
-		member("signature", readText(members["signature"], &e.Signature)),
-	); err != nil {
-		return envelope{}, err
-	}
 	if raw := members["type"]; absent(raw) || json.Unmarshal(raw, &e.Type) != nil || e.Type == "" {
 		return envelope{}, errNoType
 	}
 	if e.Type == eventPing {
-		return e, nil
+		return e, nil // whatever else it has: nothing of it is used
+	}
+	if err := cmp.Or(
+		member("event_id", readText(members["event_id"], &e.EventID)),
+		member("notification_id", readText(members["notification_id"], &e.NotificationID)),
+	); err != nil {
+		return envelope{}, err
+	}
+	// These only inform: no reason to refuse a payment.
+	_ = readInt(members["delivery_attempt"], &e.Attempt)
+	_ = readText(members["signature"], &e.Signature)
+	if created := members["created_at"]; readTime(created, &e.CreatedAt) != nil {
+		e.created = string(canonical(created)) // it still tells events apart
 	}
 	if !isObject(members["data"]) {
 		return envelope{}, errNoData
@@ -95,31 +99,17 @@ func (e envelope) dedupKey() string {
 	}
 	h := sha256.New()
 	created := ""
-	if !e.CreatedAt.IsZero() {
+	switch {
+	case e.created != "":
+		created = "text:" + e.created
+	case !e.CreatedAt.IsZero():
 		created = strconv.FormatInt(e.CreatedAt.UnixNano(), 10)
 	}
 	for _, part := range []string{e.EventID, e.NotificationID, e.Type, created} {
 		fmt.Fprintf(h, "%d:%s,", len(part), part)
 	}
-	h.Write(canonical(e.Data))
+	writeCanonical(h, e.Data)
 	return "digest:" + hex.EncodeToString(h.Sum(nil))
-}
-
-// canonical is a JSON value with sorted members and without white space, so
-// that a sender may write it differently the next time. Numbers keep their
-// digits.
-func canonical(raw json.RawMessage) []byte {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var value any
-	if dec.Decode(&value) != nil {
-		return raw
-	}
-	out, err := json.Marshal(value)
-	if err != nil || bytes.ContainsRune(out, utf8.RuneError) && !isUnicode(raw) {
-		return raw // what was replaced may differ from that of another event
-	}
-	return out
 }
 
 // isUnicode is false for a JSON text of which decoding replaces something: bytes

@@ -105,6 +105,18 @@ func TestParseEnvelope(t *testing.T) {
 		{"the last of two counts", `{"type":"x","data":{},"type":"y"}`, envelope{Type: "y", Data: json.RawMessage(`{}`)}, ""},
 		{"a ping with data", `{"type":"ping","data":{"a":1}}`, envelope{Type: "ping"}, ""},
 		{"white space", " \n{ \"type\" : \"x\" , \"data\" :\t{ } } ", envelope{Type: "x", Data: json.RawMessage(`{ }`)}, ""},
+		{"attempt is no number", `{"delivery_attempt":"first","type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`)}, ""},
+		{"attempt is half", `{"delivery_attempt":1.5,"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`)}, ""},
+		{"attempt is an object", `{"delivery_attempt":{},"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`)}, ""},
+		{"signature is an array", `{"signature":[],"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`)}, ""},
+		{"time is negative", `{"created_at":-1,"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `-1`}, ""},
+		{"time is huge", `{"created_at":1e90,"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `1e90`}, ""},
+		{"time is before 1970", `{"created_at":"1969-12-31T23:59:59Z","type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `"1969-12-31T23:59:59Z"`}, ""},
+		{"time is after 9999", `{"created_at":"9999-12-31T23:59:59-01:00","type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `"9999-12-31T23:59:59-01:00"`}, ""},
+		{"time is a word", `{"created_at":"now","type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `"now"`}, ""},
+		{"time in milliseconds", `{"created_at":1426104819000,"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `1426104819000`}, ""},
+		{"time is an object", `{"created_at":{ "s":1,"n":2 },"type":"x","data":{}}`, envelope{Type: "x", Data: json.RawMessage(`{}`), created: `{"n":2,"s":1}`}, ""},
+		{"a ping with junk", `{"type":"ping","event_id":{},"notification_id":[],"delivery_attempt":"x","created_at":"now","signature":1e9,"data":5}`, envelope{Type: "ping"}, ""},
 
 		{"empty", ``, envelope{}, "not a JSON object"},
 		{"null", `null`, envelope{}, "not a JSON object"},
@@ -121,17 +133,8 @@ func TestParseEnvelope(t *testing.T) {
 		{"data is null", `{"type":"address","data":null}`, envelope{}, "no data"},
 		{"data is an array", `{"type":"address","data":[{}]}`, envelope{}, "no data"},
 		{"data is a text", `{"type":"address","data":"{}"}`, envelope{}, "no data"},
-		{"attempt is no number", `{"delivery_attempt":"first","type":"x","data":{}}`, envelope{}, "delivery_attempt"},
-		{"attempt is half", `{"delivery_attempt":1.5,"type":"x","data":{}}`, envelope{}, "delivery_attempt"},
-		{"attempt is an object", `{"delivery_attempt":{},"type":"x","data":{}}`, envelope{}, "delivery_attempt"},
 		{"id is an object", `{"event_id":{},"type":"x","data":{}}`, envelope{}, "event_id"},
 		{"id is a boolean", `{"notification_id":true,"type":"x","data":{}}`, envelope{}, "notification_id"},
-		{"signature is an array", `{"signature":[],"type":"x","data":{}}`, envelope{}, "signature"},
-		{"time is negative", `{"created_at":-1,"type":"x","data":{}}`, envelope{}, "created_at"},
-		{"time is huge", `{"created_at":1e90,"type":"x","data":{}}`, envelope{}, "created_at"},
-		{"time is before 1970", `{"created_at":"1969-12-31T23:59:59Z","type":"x","data":{}}`, envelope{}, "created_at"},
-		{"time is after 9999", `{"created_at":"9999-12-31T23:59:59-01:00","type":"x","data":{}}`, envelope{}, "created_at"},
-		{"time is a word", `{"created_at":"now","type":"x","data":{}}`, envelope{}, "created_at"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,6 +196,8 @@ func TestDedupKey(t *testing.T) {
 		"another notification": `{"notification_id":"m","delivery_attempt":1,"type":"address","created_at":5,"data":{"txid":"a","amount":"1.0"}}`,
 		"another type":         `{"notification_id":"n","delivery_attempt":1,"type":"account","created_at":5,"data":{"txid":"a","amount":"1.0"}}`,
 		"another time":         `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":6,"data":{"txid":"a","amount":"1.0"}}`,
+		"time in milliseconds": `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":5000000000000,"data":{"txid":"a","amount":"1.0"}}`,
+		"the next millisecond": `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":5000000000001,"data":{"txid":"a","amount":"1.0"}}`,
 		"no time":              `{"notification_id":"n","delivery_attempt":1,"type":"address","data":{"txid":"a","amount":"1.0"}}`,
 		"shifted texts":        `{"notification_id":"na","delivery_attempt":1,"type":"ddress","created_at":5,"data":{"txid":"a","amount":"1.0"}}`,
 		"half a surrogate":     `{"notification_id":"n","delivery_attempt":1,"type":"address","created_at":5,"data":{"txid":"\ud800","amount":"1.0"}}`,
@@ -220,7 +225,10 @@ func TestDedupKeyOfAnEventID(t *testing.T) {
 	require.Equal(t, "event:e", envelope{EventID: "e", NotificationID: "n", Type: "x"}.dedupKey())
 	require.Equal(t, envelope{EventID: "e", Attempt: 1}.dedupKey(), envelope{EventID: "e", Attempt: 2, NotificationID: "m"}.dedupKey())
 	require.NotEqual(t, envelope{EventID: "e"}.dedupKey(), envelope{EventID: "f"}.dedupKey())
-	for name, id := range map[string]string{"long": strings.Repeat("x", 300), "control characters": "a\nb", "not ASCII": "\u00e9"} {
+	for _, id := range []string{"!", "~", strings.Repeat("x", 200)} {
+		require.Equal(t, "event:"+id, envelope{EventID: id}.dedupKey())
+	}
+	for name, id := range map[string]string{"long": strings.Repeat("x", 201), "a space": "a b", "deleted": "\x7f", "control characters": "a\nb", "not ASCII": "\u00e9"} {
 		key := envelope{EventID: id}.dedupKey()
 		require.Regexp(t, `^digest:[0-9a-f]{64}$`, key, name)
 		require.Equal(t, key, envelope{EventID: id, Attempt: 4}.dedupKey(), name)

@@ -259,6 +259,8 @@ func TestSubjects(t *testing.T) {
 	hex := blockio.AddressEvent{Network: "ETH", Address: "0xAbCdEf", TxID: "0xAA"}
 	lower := blockio.AddressEvent{Network: "ETH", Address: "0xabcdef", TxID: "0xaa"}
 	require.Equal(t, lower.Subject(), hex.Subject(), "the case of a hexadecimal address is a checksum")
+	upper, lower := blockio.AddressEvent{Network: "BTC", Address: "3ABC", TxID: "aa"}, blockio.AddressEvent{Network: "BTC", Address: "3abc", TxID: "aa"}
+	require.NotEqual(t, upper.Subject(), lower.Subject(), "case is a part of the address")
 	bech := blockio.AddressEvent{Network: "BTC", Address: "BC1QXY", TxID: "aa"}
 	require.Equal(t, "address/BTC/bc1qxy/aa/0", bech.Subject())
 	legacy := blockio.AddressEvent{Network: "LTC", Address: "Ltc1aB", TxID: "aa"}
@@ -378,4 +380,16 @@ func TestSeedIsGreenCanBeIgnored(t *testing.T) {
 	without := members(t, "webhook-address.json", map[string]any{"is_green": nil})
 	_, err := bitcart.PayloadOf[blockio.AddressEvent](eventOf(t, "address", without))
 	require.NoError(t, err)
+}
+
+// A block without a list of transactions is written with an empty one, as the
+// service would, and numbers may begin with any digit.
+func TestBlockWithoutTransactions(t *testing.T) {
+	text, err := json.Marshal(blockio.NewBlocksEvent{Network: "BTC", BlockNo: 912345, Confirmations: 9})
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"txs":[]`)
+	var back blockio.NewBlocksEvent
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.EqualValues(t, 912345, back.BlockNo)
+	require.Equal(t, 9, back.Confirmations)
 }

@@ -258,3 +258,29 @@ func TestOncePerSubjectWithABrokenStore(t *testing.T) {
 	require.Error(t, feed(onceDispatcher(blockio.NewMemorySeen(9), nil)))
 	require.Equal(t, 1, ran)
 }
+
+// A commit that fails may have been made: the claim is not given back.
+func TestOncePerSubjectCommitFails(t *testing.T) {
+	spy := newSpy()
+	spy.failing("commit", errStore)
+	d := onceDispatcher(spy, func(context.Context, *bitcart.Event) error { return nil })
+	feed := func() error {
+		return d.ProcessUpdates(t.Context(), []bitcart.Update{factOf("a", 0, bitcart.SourceWebhook)})
+	}
+	require.ErrorIs(t, feed(), errStore)
+	require.Equal(t, "claim commit", spy.made())
+	_, again := bitcart.RetryAfter(feed())
+	require.True(t, again, "the claim is left to expire")
+}
+
+func TestOncePerSubjectTellsOfEveryFailure(t *testing.T) {
+	cause := errors.New("cause")
+	d := onceDispatcher(blockio.NewMemorySeen(9), func(context.Context, *bitcart.Event) error { return cause })
+	other := bitcart.NewUpdate("other", map[string]any{"network": "BTC"})
+	require.ErrorIs(t, d.ProcessUpdates(t.Context(), []bitcart.Update{other}), cause, "without a subject, too")
+
+	fine := func(context.Context, *bitcart.Event) error { return nil }
+	for _, h := range []bitcart.Handler{blockio.OncePerSubject(nil, blockio.NewMemorySeen(9)), blockio.OncePerSubject(fine, nil)} {
+		require.ErrorContains(t, h(t.Context(), &bitcart.Event{}), "without a handler or without a Seen")
+	}
+}

@@ -605,3 +605,71 @@ func TestReceiverShortLease(t *testing.T) {
 		})
 	}
 }
+
+// A renewal that is under way when the handler returns is over before the
+// commit: it could otherwise come behind it and claim the key anew.
+func TestReceiverCommitsAfterTheLastRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lease = 3 * time.Minute
+		sink, _ := handling(func(context.Context, *bitcart.Event) error { time.Sleep(lease/3 + 2*time.Second); return nil })
+		spy := newSpy()
+		var renewing atomic.Bool
+		spy.check = func(_ context.Context, call string) {
+			switch call {
+			case "renew":
+				renewing.Store(true)
+				time.Sleep(10 * time.Second) // it does not look at its ctx
+				renewing.Store(false)
+			case "commit":
+				require.False(t, renewing.Load())
+			}
+		}
+		require.Equal(t, 200, post(makeReceiver(t, sink, blockio.WithSeen(spy), blockio.WithLease(lease))))
+		require.Equal(t, "claim renew commit", spy.made())
+	})
+}
+
+// What goes wrong with a claim while its handler runs is logged, and nothing
+// else is. A claim that is lost is not renewed any more.
+func TestReceiverLogsWhatBecomesOfAClaim(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail  map[string]error
+		panic bool
+		calls string
+		log   string
+	}{
+		"nothing wrong":     {nil, false, "claim renew renew renew commit", ""},
+		"renewals fail":     {map[string]error{"renew": errStore}, false, "claim renew renew renew commit", "claim not renewed"},
+		"renewals panic":    {nil, true, "claim renew renew renew commit", "the store panicked with a string"},
+		"the claim is lost": {map[string]error{"renew": blockio.ErrClaimLost}, false, "claim renew commit", "claim not renewed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const lease = 3 * time.Minute
+				var log logLines
+				sink, _ := handling(func(context.Context, *bitcart.Event) error { time.Sleep(lease + 30*time.Second); return nil })
+				spy := newSpy()
+				spy.fail = test.fail
+				spy.check = func(_ context.Context, call string) {
+					if test.panic && call == "renew" {
+						panic("a bug")
+					}
+				}
+				require.Equal(t, 200, post(makeReceiver(t, sink, blockio.WithSeen(spy), blockio.WithLease(lease),
+					blockio.WithVerifier(pass(blockio.Signed)), blockio.WithLogger(log.logger()))))
+				require.Equal(t, test.calls, spy.made())
+				require.Equal(t, test.log == "", log.all() == "", log.all())
+				require.Contains(t, log.all(), test.log)
+			})
+		})
+	}
+	var log logLines
+	sink, _ := handling(func(context.Context, *bitcart.Event) error { return errors.New("no") })
+	spy := newSpy()
+	rc := makeReceiver(t, sink, blockio.WithSeen(spy), blockio.WithLogger(log.logger()))
+	require.Equal(t, 503, post(rc))
+	require.NotContains(t, log.all(), "claim not released")
+	spy.failing("release", errStore)
+	require.Equal(t, 503, post(rc))
+	require.Contains(t, log.all(), "claim not released")
+}

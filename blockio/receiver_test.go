@@ -179,6 +179,51 @@ func TestReceiverEvent(t *testing.T) {
 	require.Equal(t, blocksBody, string(d.Raw))
 }
 
+// TestReceiverFieldsThatNobodyNeeds: what only informs about a delivery keeps no
+// payment back, in whatever form it comes.
+func TestReceiverFieldsThatNobodyNeeds(t *testing.T) {
+	const rest = `"type":"address","data":` + addressData
+	for _, member := range []string{
+		`"created_at":"11 March 2015"`, `"created_at":1426104819000`, `"created_at":{"seconds":1426104819}`, `"created_at":-1`,
+		`"delivery_attempt":"first"`, `"delivery_attempt":1.5`, `"delivery_attempt":[]`, `"signature":{"v1":"00"}`,
+	} {
+		t.Run(member, func(t *testing.T) {
+			sink := takeEvents(blockio.EventAddress)
+			rc := makeReceiver(t, sink)
+			body := `{` + member + `,` + rest + `}`
+			require.Equal(t, 200, answer(rc, hook(body)).Code)
+			require.Len(t, sink.events, 1)
+			d, ok := blockio.DeliveryFrom(sink.ctxs[0])
+			require.True(t, ok)
+			require.Zero(t, d.CreatedAt)
+			require.Zero(t, d.Attempt)
+			require.Equal(t, body, string(d.Raw), "the text is at hand")
+
+			require.Equal(t, 200, answer(rc, hook(body)).Code)
+			require.Len(t, sink.events, 1, "a repeat")
+			require.Equal(t, 200, answer(rc, hook(`{"type":"ping",`+member+`}`)).Code)
+		})
+	}
+	for _, member := range []string{`"event_id":{}`, `"notification_id":true`} { // these say which event it is
+		require.Equal(t, 400, answer(makeReceiver(t, takeEvents(blockio.EventAddress)), hook(`{`+member+`,`+rest+`}`)).Code, member)
+		require.Equal(t, 200, answer(makeReceiver(t, takeEvents()), hook(`{`+member+`,"type":"ping"}`)).Code, member)
+	}
+}
+
+// TestReceiverSignatureOverAnUnreadableTime: the bytes are signed, whatever is
+// made of them.
+func TestReceiverSignatureOverAnUnreadableTime(t *testing.T) {
+	sink := takeEvents(blockio.EventAddress)
+	rc := makeReceiver(t, sink, blockio.WithVerifier(blockio.HMAC(hookSecret)))
+	body := `{"created_at":"now","type":"address","data":` + addressData + `}`
+	signature, err := blockio.Signature(hookSecret, []byte(body))
+	require.NoError(t, err)
+	signed := strings.TrimSuffix(body, "}") + `,"signature":"` + signature + `"}`
+	require.Equal(t, 401, answer(rc, hook(strings.Replace(signed, "now", "new", 1))).Code)
+	require.Equal(t, 200, answer(rc, hook(signed)).Code)
+	require.Len(t, sink.events, 1)
+}
+
 // Handlers of daemons' events believe what they are told, and anybody can post to a web hook.
 func TestReceiverTakesNoEventsOfDaemons(t *testing.T) {
 	for _, typ := range []string{bitcart.EventNewPayment, bitcart.EventNewTransaction, bitcart.EventNewBlock, bitcart.EventVerifiedTx} {
@@ -299,7 +344,7 @@ func TestReceiverOptionErrors(t *testing.T) {
 		"WithVerifier":           blockio.WithVerifier(nil),
 		"WithSeen":               blockio.WithSeen(nil),
 		"WithMaxBody":            blockio.WithMaxBody(0),
-		"WithLease":              blockio.WithLease(-1),
+		"WithLease":              blockio.WithLease(0),
 		"WithKnownNotifications": blockio.WithKnownNotifications(),
 		"WithIgnored":            blockio.WithIgnored("a", ""),
 		"WithLogger":             blockio.WithLogger(nil),
@@ -448,4 +493,84 @@ func TestDeliveryFromNothing(t *testing.T) {
 	var none context.Context
 	_, ok := blockio.DeliveryFrom(none)
 	require.False(t, ok)
+}
+
+// TestReceiverSaysWhy: each refusal is logged with its reason, what is taken is
+// not logged, and its answer is empty.
+func TestReceiverSaysWhy(t *testing.T) {
+	get := hook(addressBody)
+	get.Method = http.MethodGet
+	bodiless := hook("")
+	bodiless.Body = nil
+	cut := hook("")
+	cut.Body = io.NopCloser(io.MultiReader(strings.NewReader(addressBody), iotest.ErrReader(errors.New("the line is cut"))))
+	claimed := blockio.WithSeen(fixedSeen{claim: blockio.Claim{State: blockio.InFlight}})
+	for _, test := range []struct {
+		name    string
+		request *http.Request
+		opt     blockio.ReceiverOption
+		code    int
+		reason  string
+	}{
+		{"taken", hook(addressBody), blockio.WithMaxBody(1 << 20), 200, ""},
+		{"ping", hook(pingBody), blockio.WithMaxBody(1 << 20), 200, ""},
+		{"method", get, blockio.WithMaxBody(1 << 20), 405, "not POST"},
+		{"no body", bodiless, blockio.WithMaxBody(1 << 20), 400, "unexpected EOF"},
+		{"large", hook(addressBody), blockio.WithMaxBody(10), 413, "too large"},
+		{"cut off", cut, blockio.WithMaxBody(1 << 20), 400, "the line is cut"},
+		{"junk", hook("junk"), blockio.WithMaxBody(1 << 20), 400, "not a JSON object"},
+		{"of a daemon", hook(`{"type":"new_block","data":{}}`), blockio.WithMaxBody(1 << 20), 400, "an event of daemons"},
+		{"no handler", hook(blocksBody), blockio.WithMaxBody(1 << 20), 503, "the event has no handler"},
+		{"refused", hook(addressBody), blockio.WithVerifier(refuse(errors.New("a stranger"))), 401, "a stranger"},
+		{"in flight", hook(addressBody), claimed, 503, "being handled right now"},
+		{"error without text", hook(addressBody), blockio.WithVerifier(refuse((*textless)(nil))), 401, "without text"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log logLines
+			sink := takeEvents(blockio.EventAddress, bitcart.EventNewBlock)
+			w := answer(makeReceiver(t, sink, blockio.WithVerifier(pass(blockio.Signed)), test.opt, blockio.WithLogger(log.logger())), test.request)
+			require.Equal(t, test.code, w.Code)
+			if test.code == 200 {
+				require.Empty(t, log.all())
+				require.Empty(t, w.Body.String())
+				return
+			}
+			require.Empty(t, sink.events)
+			require.Contains(t, log.all(), fmt.Sprint("status=", test.code))
+			require.Contains(t, log.all(), test.reason)
+		})
+	}
+}
+
+// textless is an error whose Error panics when it is nil.
+type textless struct{ text string }
+
+func (e *textless) Error() string { return e.text }
+
+func TestReceiverWarnsWithoutAVerifier(t *testing.T) {
+	var log logLines
+	makeReceiver(t, takeEvents(), blockio.WithVerifier(pass(blockio.Signed)), blockio.WithLogger(log.logger()))
+	require.Empty(t, log.all())
+	makeReceiver(t, takeEvents(), blockio.WithLogger(log.logger()))
+	require.Contains(t, log.all(), "anybody can send events")
+}
+
+// TestReceiverKeepsShortSecrets: of six letters, or eight within a value.
+func TestReceiverKeepsShortSecrets(t *testing.T) {
+	for name, test := range map[string]struct{ header, value, secret string }{
+		"a scheme's":    {"Authorization", "Bearer %s", "k3y-9x"},
+		"alone":         {"X-Hook-Token", "%s", "k3y-9x"},
+		"a cookie's":    {"Cookie", "theme=dark; s=%s", "k3y-9x"},
+		"a parameter's": {"X-Auth", `Digest a="b", c="%s"`, "k3y-9x00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log logLines
+			rc := makeReceiver(t, takeEvents("address"), blockio.WithLogger(log.logger()), blockio.WithVerifier(refuse(errors.New("not "+test.secret))))
+			r := hook(addressBody)
+			r.Header.Set(test.header, fmt.Sprintf(test.value, test.secret))
+			require.Equal(t, 401, answer(rc, r).Code)
+			require.Contains(t, log.all(), "delivery not taken")
+			require.NotContains(t, log.all(), test.secret)
+		})
+	}
 }

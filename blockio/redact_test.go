@@ -173,6 +173,22 @@ func TestSecretParametersOfACall(t *testing.T) {
 	require.ErrorContains(t, err, "PIN *** and key *** are wrong for address A1B2C3.")
 }
 
+// What guards a web hook may be a query without a value, or stand in a URL that
+// cannot be parsed.
+func TestSecretsOfUnusualURLs(t *testing.T) {
+	for hook, text := range map[string]string{
+		"https://shop.example/?s3cr3tflag":    "the query s3cr3tflag is odd",
+		"https://shop.example/%zz?s3cr3tflag": "not a URL: https://shop.example/%zz?s3cr3tflag",
+	} {
+		body, err := json.Marshal(map[string]any{"status": "fail", "data": map[string]string{"error_message": text}})
+		require.NoError(t, err)
+		err = clientAnswering(t, string(body), nil).Call(t.Context(), nil, "create_notification", map[string]any{"url": hook})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "s3cr3tflag")
+	}
+	require.Equal(t, "notification n1 disabled", blockio.Notification{ID: "n1"}.String(), "no URL is none withheld")
+}
+
 func clientAnswering(t *testing.T, body string, err error) *blockio.Client {
 	t.Helper()
 	h := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {

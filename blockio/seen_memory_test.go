@@ -64,3 +64,46 @@ func TestMemorySeenNeverForgetsClaimsInFlight(t *testing.T) {
 func TestMemorySeenStates(t *testing.T) {
 	require.Equal(t, "fresh in flight done State(0)", fmt.Sprint(blockio.Fresh, " ", blockio.InFlight, " ", blockio.Done, " ", blockio.State(0)))
 }
+
+// What is known of a key before it is claimed anew is out of the way: making
+// room later must not take it for what is known now.
+func TestMemorySeenKeepsTheLatestOfAKey(t *testing.T) {
+	commit := func(t *testing.T, s blockio.Seen, key string, keep time.Duration) {
+		require.NoError(t, s.Commit(t.Context(), key, claimKey(t, s, key, blockio.Fresh), keep))
+	}
+	for name, before := range map[string]func(t *testing.T, s blockio.Seen){
+		"a commit that has expired": func(t *testing.T, s blockio.Seen) {
+			commit(t, s, "a", time.Minute)
+			time.Sleep(2 * time.Minute)
+			commit(t, s, "a", time.Hour)
+		},
+		"a claim that has expired": func(t *testing.T, s blockio.Seen) {
+			claimKey(t, s, "a", blockio.Fresh)
+			time.Sleep(2 * time.Minute)
+			commit(t, s, "a", time.Hour)
+		},
+		"the claim of the commit": func(t *testing.T, s blockio.Seen) {
+			commit(t, s, "a", time.Hour)
+			time.Sleep(2 * time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := blockio.NewMemorySeen(2)
+				before(t, s)
+				commit(t, s, "b", 10*time.Minute)
+				claimKey(t, s, "c", blockio.Fresh) // in place of b, which expires first
+				claimKey(t, s, "a", blockio.Done)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := blockio.NewMemorySeen(2)
+		claimKey(t, s, "a", blockio.Fresh)
+		time.Sleep(2 * time.Minute)
+		claimKey(t, s, "a", blockio.Fresh)
+		claimKey(t, s, "b", blockio.Fresh)
+		_, err := s.Claim(t.Context(), "c", time.Minute)
+		require.ErrorIs(t, err, blockio.ErrSeenFull, "a is in flight again")
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -89,13 +90,39 @@ func TestSortedJSONRefuses(t *testing.T) {
 		`{"\udfff\ud800":1}`:          errNotUTF8,
 		`{"a":"\ufffd"}`:              nil,
 		string(deep):                  errTooDeep,
-		`[` + strings.Repeat(`0,`, maxSortTokens-3) + `0]`: nil,
-		`[` + strings.Repeat(`0,`, maxSortTokens-2) + `0]`: errTooMany,
+		strings.Repeat(`[`, maxSortDepth) + `0` + strings.Repeat(`]`, maxSortDepth):         nil,
+		strings.Repeat(`[`, maxSortDepth+1) + `0` + strings.Repeat(`]`, maxSortDepth+1):     errTooDeep,
+		strings.Repeat(`{"a":`, maxSortDepth) + `0` + strings.Repeat(`}`, maxSortDepth):     nil,
+		strings.Repeat(`{"a":`, maxSortDepth+1) + `0` + strings.Repeat(`}`, maxSortDepth+1): errTooDeep,
+		`[` + strings.Repeat(`0,`, 2*maxSortTokens) + `0]`:                                  errTooMany,
+		`{` + names(0, maxSortTokens) + `"":0}`:                                             errTooMany, // at a value
+		`[{` + names(0, maxSortTokens) + `"":0}]`:                                           errTooMany, // at a name
+		`{"":[],` + strings.TrimSuffix(names(0, maxSortTokens/2-2), ",") + `}`:              errTooMany, // at the last brace
+		`{"":[],` + strings.TrimSuffix(names(0, maxSortTokens/2-3), ",") + `}`:              nil,
+		`[` + strings.Repeat(`0,`, maxSortTokens-3) + `0]`:                                  nil,
+		`[` + strings.Repeat(`0,`, maxSortTokens-2) + `0]`:                                  errTooMany,
 		`{} {}`: errNotOneObject,
 	} {
 		_, err := sortedJSON([]byte(body))
 		require.ErrorIs(t, err, want, "%.100s", body)
 	}
+}
+
+// names are the members "0":0, "1":0, and so on.
+func names(from, to int) string {
+	var b strings.Builder
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&b, `"%d":0,`, i)
+	}
+	return b.String()
+}
+
+// TestNoSignatureOfNothing: a body that has no sorted form is not taken for an
+// empty one.
+func TestNoSignatureOfNothing(t *testing.T) {
+	secret := []byte("correct-horse-9")
+	body := `{"a":1,"a":2,"signature":"` + sign(secret, nil) + `"}`
+	require.ErrorIs(t, checkSignature([][]byte{secret}, []byte(body)), errWrongSignature)
 }
 
 // FuzzCutSignature compares the cutter with decoding: what is left must be the

@@ -280,7 +280,9 @@ func (s *Stream) leave(r *streamRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// What a lane that never ran empty had no room for is told with the next gap.
-	s.loseSince(r.strangersDroppedAt)
+	for _, stray := range r.strays {
+		s.loseSince(stray.droppedAt)
+	}
 	for _, e := range s.book.entries {
 		s.loseSince(e.droppedAt)
 		e.lane, e.droppedAt = nil, time.Time{}

@@ -191,7 +191,7 @@ func (c *streamConn) event(f frame, size int, now time.Time) {
 	}
 	// An event of a subject that nobody asked for is handed over: the service
 	// may spell a network or an address in a way of its own.
-	c.r.push(parcel{update: u, entry: e, received: now, size: size + parcelOverhead})
+	c.r.push(parcel{update: u, entry: e, topic: topic, received: now, size: size + parcelOverhead})
 }
 
 // answer takes the greeting, or the answer to the request in flight.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // parcel is an event that waits for its handler.
 type parcel struct {
 	update   bitcart.Update
-	entry    *entry // nil for an event of a subject that nobody subscribed to in this spelling
+	entry    *entry       // nil for an event of a subject that nobody subscribed to in this spelling
+	topic    Subscription // the subject in the service's spelling
 	received time.Time
 	size     int
 }
@@ -37,6 +39,11 @@ func (r *streamRun) newQueue() *queue.Set[parcel] {
 // events wait for it. Stream.mu is held.
 func (r *streamRun) openLane(e *entry) {
 	e.lane = nil
+	if s := r.strays[e.topic]; s != nil { // what it holds stays before what comes
+		delete(r.strays, e.topic)
+		e.lane, e.droppedAt = s.lane, s.droppedAt
+		return
+	}
 	if old := r.retired[e.topic]; old != nil {
 		delete(r.retired, e.topic)
 		if old.lane.Revive() {
@@ -73,11 +80,48 @@ func (r *streamRun) closeLane(e *entry) {
 // isDone: the lane has nothing to hand over and nothing to tell.
 func (e *entry) isDone() bool { return e.droppedAt.IsZero() && e.lane.Idle() }
 
+// stray is the lane of events whose subject nobody subscribed to in the spelling
+// that the service uses. Each subject has its own: the service may spell all of
+// them so, and a stuck one must not stop the others.
+type stray struct {
+	lane      *queue.Lane[parcel]
+	droppedAt time.Time // when the lane overflowed; zero = it has not, or that was told
+}
+
+func (s *stray) isDone() bool { return s.droppedAt.IsZero() && s.lane.Idle() }
+
+// maxStrays is how many subjects have a stray of their own, at most. When so
+// many are in use, the others share one.
+const maxStrays = 1 << 10
+
+// strayOf is the stray of a subject. Stream.mu is held.
+func (r *streamRun) strayOf(topic Subscription) *stray {
+	if s := r.strays[topic]; s != nil {
+		return s
+	}
+	if len(r.strays) >= maxStrays {
+		maps.DeleteFunc(r.strays, func(_ Subscription, s *stray) bool { return s.isDone() })
+	}
+	if len(r.strays) >= maxStrays {
+		topic = Subscription{}
+	}
+	s := r.strays[topic]
+	if s == nil {
+		s = &stray{lane: r.queue.NewLane()}
+		r.strays[topic] = s
+	}
+	return s
+}
+
 // push puts an event into its lane. It never waits. Stream.mu is held.
 func (r *streamRun) push(p parcel) {
-	lane, droppedAt := r.strangers, &r.strangersDroppedAt
+	var lane *queue.Lane[parcel]
+	var droppedAt *time.Time
 	if p.entry != nil {
 		lane, droppedAt = p.entry.lane, &p.entry.droppedAt
+	} else {
+		s := r.strayOf(p.topic)
+		lane, droppedAt = s.lane, &s.droppedAt
 	}
 	switch lane.Push(p, p.size) {
 	case queue.Accepted:
@@ -102,12 +146,14 @@ func (r *streamRun) dry(lane *queue.Lane[parcel]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lane.Reopen()
-	if lane == r.strangers {
-		// Any of the subscriptions may be meant by what the service spells in
-		// another way.
-		r.gap(Gap{From: r.strangersDroppedAt, To: time.Now(), Subscriptions: s.book.list(), Reason: GapOverflow})
-		r.strangersDroppedAt = time.Time{}
-		return
+	for _, stray := range r.strays {
+		if stray.lane == lane {
+			// Any of the subscriptions may be meant by what the service spells in
+			// another way.
+			r.gap(Gap{From: stray.droppedAt, To: time.Now(), Subscriptions: s.book.list(), Reason: GapOverflow})
+			stray.droppedAt = time.Time{}
+			return
+		}
 	}
 	for _, entries := range []map[Subscription]*entry{s.book.entries, r.retired} {
 		for _, e := range entries {
@@ -264,13 +310,13 @@ func (r *streamRun) fill(ctx context.Context, g Gap, tries int) (after time.Dura
 // insert puts fetched updates into the lanes of their subscriptions, whatever
 // the bounds: they are in memory already.
 func (r *streamRun) insert(updates []bitcart.Update) {
-	parcels, topics := make([]parcel, len(updates)), make([]Subscription, len(updates))
+	parcels := make([]parcel, len(updates))
 	now := time.Now()
 	for i, u := range updates { // not under the lock, for which the reader would wait
 		raw, _ := u.MarshalJSON() // what cannot be encoded is an error of ProcessUpdates
 		network, address := origin(u.Event(), raw)
-		topics[i] = Subscription{network, u.Event(), address}.topic()
-		parcels[i] = parcel{update: u, received: now, size: len(raw) + parcelOverhead}
+		topic := Subscription{network, u.Event(), address}.topic()
+		parcels[i] = parcel{update: u, topic: topic, received: now, size: len(raw) + parcelOverhead}
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -278,10 +324,12 @@ func (r *streamRun) insert(updates []bitcart.Update) {
 		r.undelivered.Add(int64(len(updates)))
 		return
 	}
-	for i, p := range parcels {
-		lane := r.strangers
-		if e := r.s.book.entries[topics[i]]; e != nil && e.lane != nil {
+	for _, p := range parcels {
+		var lane *queue.Lane[parcel]
+		if e := r.s.book.entries[p.topic]; e != nil && e.lane != nil {
 			p.entry, lane = e, e.lane
+		} else {
+			lane = r.strayOf(p.topic).lane
 		}
 		r.s.n.backfilled.Add(1)
 		lane.Insert([]queue.Placed[parcel]{{V: p, Size: p.size}})

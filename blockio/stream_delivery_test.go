@@ -2,11 +2,13 @@ package blockio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,12 +43,58 @@ func TestSlowHandlerDelaysItsOwnSubscription(t *testing.T) {
 	}
 	require.NoError(t, l.svc.Emit("BTC", blockio.EventNewBlocks, map[string]any{"network": "BTC", "block_hash": "b", "block_no": 1, "confirmations": 1}))
 	require.Equal(t, blockio.EventNewBlocks, get(t, l.events).Name)
-	st := l.Stats()
-	require.Equal(t, 1, st.Running)
-	require.Equal(t, 1, st.Queued)
+	// A handler has told of its event a little before it returns.
+	require.Eventually(t, func() bool { return l.Stats().Running == 1 }, streamSoon, time.Millisecond)
+	require.Equal(t, 1, l.Stats().Queued)
 	close(stuck)
 	require.Equal(t, "first", txidOf(t, get(t, l.events)))
 	require.Equal(t, "second", txidOf(t, get(t, l.events)))
+	require.NoError(t, l.stop())
+}
+
+// The service may spell every address in a way of its own: a stuck handler
+// delays its own address only then, too, whether its events come by the socket
+// or by a backfill.
+func TestSlowHandlerDelaysItsOwnSpellingOnly(t *testing.T) {
+	l := newListening(t, blockio.WithBackfill(func(context.Context, blockio.Gap) ([]bitcart.Update, error) {
+		return []bitcart.Update{
+			bitcart.NewUpdate(blockio.EventAddress, payment("M-stuck", "third")),
+			bitcart.NewUpdate(blockio.EventAddress, payment("M-b", "backfilled")),
+		}, nil
+	}))
+	stuck := make(chan bool)
+	l.sink.On(blockio.EventAddress, func(_ context.Context, ev *bitcart.Event) error {
+		if strings.Contains(string(ev.Raw()), "M-stuck") {
+			<-stuck
+		}
+		l.events <- ev
+		return nil
+	})
+	l.start()
+	l.subscribe(btc("3stuck"), btc("3a"), btc("3b"))
+	pay := func(address, txid string) {
+		frame, err := json.Marshal(map[string]any{"type": "address", "data": payment(address, txid)})
+		require.NoError(t, err)
+		l.svc.SendFrame(frame)
+	}
+	pay("M-stuck", "first")
+	pay("M-stuck", "second")
+	for i := range 20 {
+		pay("M-a", fmt.Sprintf("tx%d", i))
+		require.Equal(t, fmt.Sprintf("tx%d", i), txidOf(t, get(t, l.events)), "the order of one address")
+	}
+	l.svc.Faults().CutSockets(blockiotest.FIN)
+	get(t, l.gaps)
+	require.Equal(t, "backfilled", txidOf(t, get(t, l.events)))
+	require.Eventually(t, func() bool { return l.Stats().Running == 1 }, streamSoon, time.Millisecond)
+	l.subscribe(btc("M-stuck")) // now it has a lane of its own, which is the same
+	pay("M-stuck", "fourth")
+	pay("M-a", "last")
+	require.Equal(t, "last", txidOf(t, get(t, l.events)))
+	close(stuck)
+	for _, want := range []string{"first", "second", "third", "fourth"} {
+		require.Equal(t, want, txidOf(t, get(t, l.events)))
+	}
 	require.NoError(t, l.stop())
 }
 

@@ -170,3 +170,16 @@ func TestNothingIsLostBesideAnEmptyLine(t *testing.T) {
 		require.EqualValues(t, posters*each, refusals.Load())
 	}
 }
+
+// The first pause is the caller's, not that of the package that makes them.
+func TestFirstPause(t *testing.T) {
+	for range 20 {
+		first := pauses{time.Hour, 10 * time.Hour}.connects().NextBackOff()
+		require.GreaterOrEqual(t, first, 30*time.Minute)
+		require.LessOrEqual(t, first, 90*time.Minute)
+	}
+	_, err := newStreamConfig([]StreamOption{WithBackoff(0, time.Second)})
+	require.Error(t, err)
+	_, err = newStreamConfig([]StreamOption{WithBackoff(time.Second, time.Second)})
+	require.NoError(t, err)
+}

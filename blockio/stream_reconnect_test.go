@@ -427,3 +427,46 @@ func TestOverflowAtTheEndIsToldByTheNextRun(t *testing.T) {
 		})
 	}
 }
+
+// A gap before a connection on which nothing was owed is over with it: the next
+// one's begins with that connection's end.
+func TestGapOfAConnectionWithoutSubscriptions(t *testing.T) {
+	l := newListening(t)
+	l.start()
+	cut := func(n uint64) {
+		l.svc.Faults().CutSockets(blockiotest.FIN)
+		require.Eventually(t, func() bool { return l.Stats().Reconnects == n && l.Stats().Connected }, streamSoon, time.Millisecond)
+	}
+	cut(1)
+	second := time.Now()
+	l.subscribe(btc("3a"))
+	cut(2)
+	require.False(t, get(t, l.gaps).From.Before(second))
+}
+
+// A subscription that was accepted again and is then unsubscribed is not counted
+// twice: the gap waits for the others.
+func TestUnsubscribeEndsNoGapOfOthers(t *testing.T) {
+	l := newListening(t)
+	l.subscribe(btc("3a"), btc("3b"))
+	l.start()
+	require.Eventually(t, func() bool { return l.Stats().Unanswered == 0 }, streamSoon, time.Millisecond)
+	l.svc.Faults().HoldAnswers(true)
+	l.svc.Faults().CutSockets(blockiotest.FIN)
+	require.Eventually(t, func() bool { return len(l.svc.SocketRequests()) == 3 }, streamSoon, time.Millisecond)
+	l.svc.Faults().ReleaseAnswers() // of 3a
+	require.Eventually(t, func() bool { return len(l.svc.SocketRequests()) == 4 }, streamSoon, time.Millisecond)
+	l.Unsubscribe(btc("3a"))
+	require.Zero(t, l.Stats().Gaps)
+	l.svc.Faults().ReleaseAnswers()
+	require.Equal(t, []blockio.Subscription{btc("3b")}, get(t, l.gaps).Subscriptions)
+}
+
+func TestNotConnectedBetweenConnections(t *testing.T) {
+	l := newListening(t)
+	l.start()
+	l.svc.Faults().RefuseUpgrades(503)
+	l.svc.Faults().CutSockets(blockiotest.FIN)
+	require.Eventually(t, func() bool { return !l.Stats().Connected }, streamSoon, time.Millisecond)
+	require.False(t, l.Stats().LastMessage.IsZero())
+}

@@ -36,17 +36,14 @@ type streamRun struct {
 	stopped bool        // nothing is handed over any more
 	// retired are entries that left the book and whose lanes are not done.
 	retired map[Subscription]*entry
-	// strangers is the lane of events whose subject nobody subscribed to in
-	// the spelling that the service uses.
-	strangers          *queue.Lane[parcel]
-	strangersDroppedAt time.Time
+	// strays are the lanes of other spellings, by topic.
+	strays map[Subscription]*stray
 }
 
 func newStreamRun(s *Stream, ctx context.Context) *streamRun {
-	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*entry{}}
+	r := &streamRun{s: s, ended: make(chan struct{}), retired: map[Subscription]*entry{}, strays: map[Subscription]*stray{}}
 	r.work, r.cut = context.WithCancel(context.WithoutCancel(ctx))
 	r.queue = r.newQueue()
-	r.strangers = r.queue.NewLane()
 	r.notices = newNotices(r.work, s.cfg.log, s.cfg.bounds.Bytes, r.tellGap)
 	return r
 }

@@ -194,3 +194,62 @@ func TestLateGreetingAndLateAnswer(t *testing.T) {
 		require.Equal(t, 1, connects)
 	})
 }
+
+// Silence counts from the last message, whenever that came.
+func TestSilenceAfterAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var connects []time.Time
+		_, log := inBubble(t, 3*time.Minute, func(ws *peerConn) {
+			connects = append(connects, time.Now())
+			say(ws, saySuccess)
+			if len(connects) == 1 {
+				word := time.AfterFunc(time.Minute, func() { say(ws, sayPing) })
+				defer word.Stop()
+			}
+			accepting(ws)
+		})
+		require.Len(t, connects, 2)
+		require.WithinDuration(t, connects[0].Add(time.Minute+75*time.Second), connects[1], time.Second+time.Millisecond)
+		require.Contains(t, log, "events may be missing")
+		require.NotContains(t, log, "panicked")
+	})
+}
+
+// The pauses between attempts begin anew after a connection that was good for
+// something; the greeting alone does not show that.
+func TestPausesBeginAnewAfterAnyMessage(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answers bool
+		message string
+		quick   bool
+	}{
+		"greeting alone": {false, "", false},
+		"answer":         {true, "", true},
+		"ping":           {false, sayPing, true},
+		"event":          {false, `{"type":"address","data":{"network":"BTC","address":"3a"}}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				connects := 0
+				inBubble(t, time.Minute, func(ws *peerConn) {
+					connects++
+					say(ws, saySuccess)
+					if _, _, err := ws.ReadMessage(); err != nil { // the subscription
+						return
+					}
+					if tc.answers {
+						say(ws, saySuccess)
+					}
+					if tc.message != "" {
+						say(ws, tc.message)
+					}
+				}, blockio.WithBackoff(time.Second, time.Hour))
+				if tc.quick {
+					require.Greater(t, connects, 25, "a pause is up to 1.5 s")
+				} else {
+					require.Less(t, connects, 12)
+				}
+			})
+		})
+	}
+}

@@ -2,6 +2,7 @@ package blockio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -331,4 +332,31 @@ func TestSecondRun(t *testing.T) {
 	err := l.Run(t.Context())
 	require.ErrorIs(t, err, bitcart.ErrStreamRunning)
 	require.NoError(t, l.stop())
+}
+
+// What the service still sends for a subscription that it has refused is handed
+// over; for one that was unsubscribed, answered or not, it is dropped.
+func TestEventsOfWhatIsNotSubscribed(t *testing.T) {
+	l := newListening(t)
+	l.svc.Faults().RefuseSubscriptions(refuseAddresses)
+	l.start()
+	send := func(address string) {
+		frame, err := json.Marshal(map[string]any{"type": "address", "data": payment(address, "of "+address)})
+		require.NoError(t, err)
+		l.svc.SendFrame(frame)
+	}
+	require.Error(t, l.Subscribe(t.Context(), btc("bad1")))
+	send("bad1")
+	require.Equal(t, "of bad1", txidOf(t, get(t, l.events)))
+
+	l.svc.Faults().HoldAnswers(true)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, l.Subscribe(ended, btc("3a")))
+	require.Eventually(t, func() bool { return len(l.svc.SocketRequests()) == 2 }, streamSoon, time.Millisecond)
+	l.Unsubscribe(btc("3a"))
+	send("3a")
+	require.Eventually(t, func() bool { return l.Stats().Dropped == 1 }, streamSoon, time.Millisecond)
+	require.NoError(t, l.stop())
+	require.Empty(t, l.events)
 }

@@ -3,6 +3,7 @@ package blockio
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -306,5 +307,211 @@ func TestBackfillAfterAPanicOfOnGap(t *testing.T) {
 		r.s.endAsking(r)
 		require.NoError(t, r.drain())
 		require.Equal(t, 1, backfills)
+	})
+}
+
+// Lanes of other spellings do not grow with the subjects that the service makes
+// up: what nothing waits in is forgotten, and beyond the bound they share one.
+func TestStraysAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, handled := make(chan struct{}), atomic.Int64{}
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; handled.Add(1); return nil })
+		push := func(i int) {
+			r.s.mu.Lock()
+			defer r.s.mu.Unlock()
+			topic := Subscription{"BTC", EventAddress, strconv.Itoa(i)}
+			r.push(parcel{update: addressUpdate("3a"), topic: topic, received: time.Now(), size: 1})
+			require.LessOrEqual(t, len(r.strays), maxStrays+1)
+		}
+		const beyond = maxStrays + 50
+		for i := range beyond {
+			push(i)
+		}
+		push(beyond - 1)
+		require.Len(t, r.strays, maxStrays+1)
+		require.Equal(t, 51, r.strays[Subscription{}].lane.Len())
+		close(gate)
+		synctest.Wait()
+		push(beyond)
+		require.Len(t, r.strays, 1)
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.EqualValues(t, beyond+2, handled.Load())
+	})
+}
+
+// The same for a subscription's own queue.
+func TestOverflowIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, gaps := make(chan struct{}), 0
+		r, push := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; return nil },
+			WithBounds(Bounds{Queue: 1}), WithOnGap(func(context.Context, Gap) { gaps++ }))
+		for range 3 {
+			push("3a")
+			synctest.Wait()
+		}
+		r.beginDrain()
+		r.s.endAsking(r)
+		close(gate)
+		require.NoError(t, r.drain())
+		require.Equal(t, 1, gaps)
+		r.s.leave(r)
+		require.Zero(t, r.s.lost)
+	})
+}
+
+// When the time is over no handler is called any more, and what is left is
+// counted: by whether its handler was called before.
+func TestNothingIsHandedOverAfterTheTime(t *testing.T) {
+	handled := 0
+	r, push := beginOffline(t, func(context.Context, *bitcart.Event) error { handled++; return nil })
+	r.beginDrain()
+	r.cut()
+	push("3a")
+	_, again := r.handle(parcel{update: addressUpdate("3a")}, 2)
+	require.False(t, again)
+	r.s.endAsking(r)
+	var left *bitcart.DrainError
+	require.ErrorAs(t, r.drain(), &left)
+	require.Equal(t, bitcart.DrainError{Undelivered: 1, Retrying: 1}, *left)
+	require.Zero(t, handled)
+	r.insert([]bitcart.Update{addressUpdate("3a"), addressUpdate("3b")})
+	require.EqualValues(t, 3, r.undelivered.Load()+int64(r.queue.Counts().Queued))
+	require.Zero(t, r.s.Stats().Backfilled)
+}
+
+// A Retry of an event that was unsubscribed meanwhile is its end: it was
+// dropped, not delivered.
+func TestRetryOfWhatWasUnsubscribed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		r, push := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; return bitcart.Retry(nil, time.Hour) })
+		push("3a")
+		synctest.Wait()
+		r.s.Unsubscribe(Subscription{"BTC", TypeAddress, "3a"})
+		close(gate)
+		synctest.Wait()
+		require.EqualValues(t, 1, r.s.Stats().Dropped)
+		require.Zero(t, r.s.Stats().Delivered)
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+	})
+}
+
+// A backfill is made once for each gap, and again when it asks for that: after
+// the time that it names, or else after pauses that grow.
+func TestBackfillAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		begun := time.Now()
+		r, _ := beginOffline(t, func(context.Context, *bitcart.Event) error { return nil },
+			WithBounds(Bounds{Drain: 24 * time.Hour}), WithBackoff(time.Minute, time.Hour), WithOnGap(func(context.Context, Gap) {}),
+			WithBackfill(func(context.Context, Gap) ([]bitcart.Update, error) {
+				at = append(at, time.Since(begun))
+				switch len(at) {
+				case 1:
+					return nil, bitcart.Retry(nil, 2*time.Hour)
+				case 2:
+					return nil, bitcart.Retry(nil, 0)
+				}
+				return nil, nil
+			}))
+		r.gap(Gap{Reason: GapReconnect})
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Len(t, at, 3)
+		require.Equal(t, 2*time.Hour, at[1]-at[0])
+		require.Greater(t, at[2]-at[1], 59*time.Second, "the second pause is twice the first, less its jitter")
+		require.LessOrEqual(t, at[2]-at[1], 2*time.Minute)
+	})
+}
+
+// What a connection knows of unsubscribed subjects, and of those in line that
+// nobody wants any more, stays within bounds; what is subscribed is kept.
+func TestConnectionForgetsWhatIsStale(t *testing.T) {
+	s, err := NewStream(&bitcart.Dispatcher{})
+	require.NoError(t, err)
+	c := &streamConn{s: s, wake: make(chan struct{}, 1), sent: map[Subscription]bool{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live, _ := s.book.add(Subscription{"BTC", TypeAddress, "live"})
+	c.sent[live.topic], c.asked = true, &entry{topic: Subscription{"BTC", TypeAddress, "0"}}
+	for i := range 5000 {
+		e, _ := s.book.add(Subscription{"BTC", TypeAddress, "live" + strconv.Itoa(i)})
+		c.sent[e.topic] = true
+	}
+	const all = 5001 + maxStale + 1
+	for i := range maxStale + 100 {
+		c.sent[Subscription{"BTC", TypeAddress, strconv.Itoa(i)}] = true
+		before := len(c.sent)
+		c.forgetStale()
+		if n := len(c.sent); n > all || n < before-1 || !c.sent[live.topic] || !c.sent[c.asked.topic] {
+			t.Fatal("of", before, "are left", n, "or a subscribed or asked one is forgotten")
+		}
+	}
+	for i := range 5000 {
+		topic := Subscription{"BTC", TypeAddress, "live" + strconv.Itoa(i)}
+		require.True(t, c.sent[topic])
+		delete(s.book.entries, topic)
+	}
+	c.enqueue(live)
+	for i := range 3 * maxIdle {
+		e, _ := s.book.add(Subscription{"BTC", TypeAddress, strconv.Itoa(i)})
+		c.enqueue(e)
+		delete(s.book.entries, e.topic)
+		require.LessOrEqual(t, len(c.line), maxIdle+5)
+		require.GreaterOrEqual(t, len(c.line), min(i+1, 2))
+		require.Same(t, live, c.line[0])
+	}
+	require.Greater(t, len(c.line), 2, "not at every call")
+}
+
+// While Run ends there is nobody to answer: Subscribe remembers, as it does
+// without a Run, and Unsubscribe forgets.
+func TestSubscribeWhileRunEnds(t *testing.T) {
+	r, push := beginOffline(t, func(context.Context, *bitcart.Event) error { return nil })
+	push("3a")
+	r.beginDrain()
+	r.s.endAsking(r)
+	b, c := Subscription{"BTC", TypeAddress, "3b"}, Subscription{"BTC", TypeAddress, "3c"}
+	require.NoError(t, r.s.Subscribe(t.Context(), b, c))
+	r.s.Unsubscribe(c)
+	require.NoError(t, r.drain())
+	r.s.leave(r)
+	require.Equal(t, []Subscription{{"BTC", TypeAddress, "3a"}, b}, r.s.Subscriptions())
+	(*Stream)(nil).Unsubscribe(b)
+}
+
+// A subscription takes over what its spelling had before, the overflow included:
+// that is told once, as its own.
+func TestSubscriptionTakesOverItsStray(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var gaps []Gap
+		r, push := beginOffline(t, func(context.Context, *bitcart.Event) error { <-gate; return nil },
+			WithBounds(Bounds{Queue: 1}), WithOnGap(func(_ context.Context, g Gap) { gaps = append(gaps, g) }))
+		sub := Subscription{"BTC", TypeAddress, "3a"}
+		begun := time.Now()
+		for range 3 {
+			r.s.mu.Lock()
+			r.push(parcel{update: addressUpdate("3a"), topic: sub.topic(), received: time.Now(), size: 1})
+			r.s.mu.Unlock()
+			synctest.Wait()
+		}
+		push("3a")
+		push("3b")
+		require.EqualValues(t, 2, r.s.Stats().Dropped)
+		close(gate)
+		synctest.Wait()
+		require.Len(t, gaps, 1)
+		require.Equal(t, []Subscription{sub}, gaps[0].Subscriptions)
+		require.Equal(t, begun, gaps[0].From)
+		r.beginDrain()
+		r.s.endAsking(r)
+		require.NoError(t, r.drain())
+		require.Len(t, gaps, 1)
 	})
 }

@@ -118,6 +118,18 @@ func TestVerifiersInOrder(t *testing.T) {
 	}
 }
 
+// TestAnyOfSaysWhy: each of those that refused.
+func TestAnyOfSaysWhy(t *testing.T) {
+	first, second := errors.New("first"), errors.New("second")
+	_, err := blockio.AnyOf(refuse(first), refuse(second)).Verify(t.Context(), hook(""), nil)
+	require.ErrorIs(t, err, first)
+	require.ErrorIs(t, err, second)
+	_, err = blockio.BasicAuth("shop", "correct-horse-9").Verify(t.Context(), hook(""), nil)
+	require.ErrorContains(t, err, "no Basic credentials")
+	_, err = blockio.HMAC().Verify(t.Context(), hook(""), []byte(addressBody))
+	require.ErrorContains(t, err, "no secret")
+}
+
 // TestVerifierListsAreCopied: changing the list later changes nothing.
 func TestVerifierListsAreCopied(t *testing.T) {
 	for _, make := range []func(...blockio.Verifier) blockio.Verifier{blockio.AllOf, blockio.AnyOf} {
