@@ -93,8 +93,8 @@ func (a *agenda[T]) take() (task T, wait time.Duration, ok bool) {
 	return heap.Pop(&a.later).(timedTask[T]).task, 0, true
 }
 
-// run does the tasks as they come due, some at once, until ctx ends, and waits
-// for those under way. A task that takes longer than patience, or has called
+// run does the tasks as they come due, atOnce of them at a time, until ctx ends,
+// and waits for those under way. A task that takes longer than patience, or has called
 // leave, goes on beside the others: it keeps no place from them.
 //
 // A goroutine that is done with a task waits for another one as long as tasks
@@ -103,11 +103,11 @@ func (a *agenda[T]) run(ctx context.Context, atOnce int, patience time.Duration,
 	var running sync.WaitGroup
 	defer running.Wait()
 	places := make(chan struct{}, atOnce)
-	crew := make(chan T) // to those who wait
+	crew := make(chan T) // to the goroutines that wait for another task
 	defer func() { close(crew) }()
 	for {
 		task, ok := a.due(ctx)
-		if !ok {
+		if !ok { // nothing is due: nobody has to wait any more
 			close(crew)
 			crew = make(chan T)
 			if task, ok = a.next(ctx); !ok {

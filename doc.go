@@ -61,9 +61,10 @@
 //
 // A daemon does not number its events, does not resend what a client has
 // missed, and keeps only the last 100 updates of a wallet, in memory. A
-// websocket stream reads those after every connect. Where events may be missing
-// all the same, it calls [Hooks].OnGap: a service then reads the requests that
-// it waits for by RPC.
+// websocket stream reads those after every connect. After the first one they
+// may be events that an earlier stream, or the process before a restart, has
+// handled already. Where events may be missing all the same, the stream calls
+// [Hooks].OnGap: a service then reads the requests that it waits for by RPC.
 //
 // # Payment requests and payments
 //

@@ -220,7 +220,8 @@ func (e *CallError) Is(target error) bool {
 	return false
 }
 
-// invalidAnswer: something answered, but it was no daemon, or could not be read.
+// invalidAnswer reports whether something answered that was no daemon, or could
+// not be read.
 func (e *CallError) invalidAnswer() bool {
 	if errors.Is(e.Err, jsonrpc.ErrBadAnswer) || errors.Is(e.Err, jsonrpc.ErrTooLarge) ||
 		errors.As(e.Err, new(*decodeError)) {
@@ -229,7 +230,8 @@ func (e *CallError) invalidAnswer() bool {
 	return e.StatusCode != 0 && !broken(e.Err)
 }
 
-// broken: the connection ended, or its time, while the answer was read.
+// broken reports whether the connection ended, or the call's time was over, while
+// the answer was read.
 func broken(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||

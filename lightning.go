@@ -30,7 +30,11 @@ func (c *Coin) AddInvoice(ctx context.Context, p RequestParams) (*Request, error
 		return nil, err
 	}
 	args["lightning"] = true
-	r, err := c.readRequest(ctx, c.d.cur.dialect.createRequest, args)
+	method := c.d.cur.dialect.createRequest
+	r, err := c.readRequest(ctx, method, args)
+	if err == nil && (r.LightningInvoice == "" || r.RHash == "") {
+		return nil, undecodable(method, &memberError{"lightning_invoice or rhash", ErrMissingMember})
+	}
 	return r, keylessWallet(err)
 }
 
@@ -162,8 +166,9 @@ func (c *Coin) decodeChannel(o *object, raw json.RawMessage) *Channel {
 
 // OpenChannel opens a channel with a node and returns the channel's point, "txid:n". node is the
 // node's id or "pubkey@host:port", amount is in coins. It spends the wallet's coins and is never
-// repeated: after an error that matches ErrMaybeSent, look at [Coin.ListChannels]. An amount that
-// is not more than zero, or has digits beyond the satoshi, is ErrInvalidAmount.
+// repeated: after an error that matches ErrMaybeSent, and after an *RPCError that may have come late,
+// look at [Coin.ListChannels] and [Coin.History] before you try again. An amount that is not more
+// than zero, or has digits beyond the satoshi, is ErrInvalidAmount.
 //
 // It takes turns with the payments of the wallet, see [Coin.PayTo]. ctx bounds the waiting, and the
 // call as in [Coin.Call].
@@ -206,8 +211,22 @@ type LNPayment struct {
 }
 
 // LNPay pays a lightning invoice, given as its bolt11 text. A payment that failed is no error: look
-// at Success. It is never repeated; after an error that matches ErrMaybeSent the payment may have
-// been made. A text that is no invoice is ErrInvalidInvoice.
+// at Success. It is never repeated. A text that is no invoice is ErrInvalidInvoice.
+//
+// After an error that matches ErrMaybeSent the payment may have been made, may still be made, or may
+// never have begun. An *RPCError does not prove that nothing was paid either, unless it is one that
+// comes before any payment: ErrInvalidInvoice, ErrLightningUnsupported, ErrUnauthorized, or an error
+// of the wallet. Nothing here tells how a payment went that was asked for earlier, and GetInvoice
+// knows only the wallet's own invoices. So keep the invoice as open and do not pay it, or another one
+// for the same thing, until you know:
+//
+//   - The recipient knows whether the invoice was paid; a second payment needs their word that it
+//     was not and will not be.
+//   - As long as a Channel of [Coin.ListChannels] has a LocalUnsettled above zero, payments are on
+//     their way, and this may be one of them.
+//   - If none has, and the sum of all LocalBalance is what it was before LNPay, nothing has been paid
+//     so far, provided that nothing else pays or receives over the channels. The daemon may be between
+//     two attempts, so this alone is no reason to pay again at once.
 //
 // ctx bounds the call as in [Coin.Call]; the payment may go on after ctx has ended.
 func (c *Coin) LNPay(ctx context.Context, invoice string) (*LNPayment, error) {

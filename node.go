@@ -118,7 +118,7 @@ type SpecException struct {
 // after an update of the daemon it is the old one. If it cannot be read, the error is returned for
 // 10 s before the daemon is asked again.
 //
-// ctx bounds the call, and so do 10 s.
+// ctx bounds the call, which ends after 10 s at the latest.
 func (c *Coin) Spec(ctx context.Context) (*Spec, error) {
 	if err := c.ready(); err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func TestG11NodeThatIsAwayIsNoRestart(t *testing.T) {
 	coin := newWalletCoin(t, d, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()),
 		bitcart.WithHTTPClient(&http.Client{Transport: node}))
 	in := inboxOf(t, coin, "own")
-	start(t, websocketOf(coin))
+	stream := start(t, websocketOf(coin))
 	receive(t, j.connects, "the first connection")
 	emit(t, d, coin.WalletKey(), "own", 0, 3)
 	requireSequence(t, in, 0, 3, bitcart.SourceWebsocket)
@@ -60,5 +60,6 @@ func TestG11NodeThatIsAwayIsNoRestart(t *testing.T) {
 	receive(t, j.connects, "the second connection")
 	requireSequence(t, in, 3, 5, bitcart.SourceRecovered)
 	require.Equal(t, []string{"start"}, j.reasons())
+	stream.stopPromptly()
 	in.requireEmpty()
 }

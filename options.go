@@ -370,7 +370,8 @@ type StreamConfig struct {
 	// queue holds.
 	QueuePerWallet int
 	// QueueBytes is the most bytes of events that wait for one daemon's
-	// handlers; one wallet takes at most an eighth of it. 0 = 64 MiB.
+	// handlers; one wallet takes at most an eighth of it. An event counts as its
+	// update and 256 bytes more. 0 = 64 MiB.
 	QueueBytes int64
 	// ReadLimit is the largest websocket message, in bytes. A larger one ends
 	// the connection, and the stream reconnects. 0 = 16 MiB.

@@ -217,16 +217,16 @@ func (unwritable) MarshalJSON() ([]byte, error) {
 	return nil, fmt.Errorf("%w: out of range", ErrInvalidAmount)
 }
 
-// publicMethods take no key among their positional arguments (addresses, hashes
-// and ids), so an error may quote those. It quotes none of any other method.
+// publicMethods take no secret among their positional arguments (addresses, hashes
+// and ids), so an error may quote those. It quotes none of any other method. A
+// transaction is no public argument: whoever has it can broadcast it.
 var publicMethods = map[string]bool{
 	"get_request": true, "getrequest": true, "get_invoice": true, "rmrequest": true,
 	"delete_request": true, "setrequestaddress": true, "get_transaction": true,
-	"gettransaction": true, "get_tx_status": true, "get_tx_size": true, "getaddresshistory": true,
+	"gettransaction": true, "get_tx_status": true, "getaddresshistory": true,
 	"getaddressbalance": true, "getaddressbalance_wallet": true, "getaddressbalance_contract": true,
 	"validateaddress": true, "normalizeaddress": true, "validatecontract": true, "readcontract": true,
-	"payto": true, "paytomany": true, "transfer": true, "broadcast": true, "get_used_fee": true,
-	"get_default_fee": true, "getconfig": true, "help": true, "modifypaymenturl": true,
+	"payto": true, "paytomany": true, "transfer": true, "get_used_fee": true, "getconfig": true, "help": true, "modifypaymenturl": true,
 	"add_request": true, "addrequest": true, "add_invoice": true, "lnpay": true, "open_channel": true,
 	"close_channel": true, "add_peer": true,
 }

@@ -50,16 +50,23 @@ type Payout struct {
 // lack of money or because another transaction has used the same coins or
 // nonce, [Coin.GetTx] of TxID tells whether the network has the transaction.
 //
+// Without RawTx there is nothing to broadcast: the daemon has answered
+// [Coin.Transfer] with a hash, TxID, although it was asked not to send. Look for
+// that transaction with GetTx before you pay again.
+//
 // A BroadcastError prints without RawTx, because anybody who has it can
 // broadcast it.
 type BroadcastError struct {
 	TxID  string // the transaction's hash; "" on BTC, LTC and GRS if addtransaction's answer is missing
-	RawTx string // as in Payout
+	RawTx string // as in Payout; "" if a Transfer was sent at once
 	Err   error  // why it is not known to be broadcast
 }
 
 // Error returns the cause, and length and hash of RawTx in its place.
 func (e *BroadcastError) Error() string {
+	if e.RawTx == "" {
+		return "bitcart: the transaction may be broadcast, and was not handed over: " + inner(e.Err)
+	}
 	return fmt.Sprintf("bitcart: the transaction is signed, but not known to be broadcast (%d characters, SHA-256 %.4x): %s",
 		len(e.RawTx), sha256.Sum256([]byte(e.RawTx)), inner(e.Err))
 }
@@ -189,7 +196,8 @@ func readPayOptions(opts []PayOption) (payOptions, error) {
 // are one name. Those of other processes, or through another daemon, can collide
 // with them. ctx bounds the waiting and all calls; without a deadline each call
 // ends after 5 minutes. If ctx ends after the transaction was signed, the error
-// is a *BroadcastError.
+// is a *BroadcastError, unless the daemon's wallet was to be told of the
+// transaction first (BTC, LTC, GRS, BCH, XRG) and was not: then nothing was paid.
 func (c *Coin) PayTo(ctx context.Context, address string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	return c.pay(ctx, "PayTo", []Output{{address, amount}}, opts)
 }
@@ -217,9 +225,10 @@ func (c *Coin) Broadcast(ctx context.Context, rawTx string) (txid string, err er
 		return "", errors.New("bitcart: Broadcast: no transaction")
 	}
 	var raw json.RawMessage
-	err = c.call(ctx, &raw, "broadcast", wireTx(rawTx))
+	sent := wireTx(rawTx)
+	err = c.call(ctx, &raw, "broadcast", sent)
 	if err == nil {
-		txid, err = c.readTxID(raw)
+		txid, err = c.readTxID(raw, sent)
 	}
 	if errors.Is(err, ErrAlreadyBroadcast) {
 		txid = c.hashOf(rawTx)
@@ -242,15 +251,16 @@ var (
 
 // readTxID checks that the answer to a broadcast is a hash. Electron Cash
 // answers the text of a refusal or of a timeout in its place (the daemon drops
-// the flag beside it), so such a text leaves the outcome open.
-func (c *Coin) readTxID(raw json.RawMessage) (string, error) {
+// the flag beside it), so such a text leaves the outcome open. It may quote what
+// was sent.
+func (c *Coin) readTxID(raw json.RawMessage, sent ...any) (string, error) {
 	text, err := decodeText(raw)
 	if err != nil {
 		return "", undecodable("broadcast", err)
 	}
 	known := !c.d.cur.registered
 	if known && !hash64.MatchString(text) || strings.ContainsAny(text, " \t\r\n") {
-		safe := c.d.secrets(secretsOf(c.wallet, c.key, "broadcast", nil)).clean(text)
+		safe := c.d.secrets(secretsOf(c.wallet, c.key, "broadcast", sent)).clean(text)
 		refusal := &RPCError{Currency: c.Currency(), Method: "broadcast", Message: text, safe: safe}
 		return "", &CallError{
 			Method: "broadcast", MaybeSent: true, Err: &decodeError{refusal},

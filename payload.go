@@ -239,14 +239,14 @@ func payloadName[P any]() (string, error) {
 	return "", errNotPayload
 }
 
-// unmarshaler: the fields of a type that reads itself need not be members.
+// unmarshaler tells types that read themselves, whose fields need not be members.
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 // requiredMembers caches what checkRequired wants of a type.
 var requiredMembers sync.Map // reflect.Type -> []string
 
-// checkRequired reports the first member of a user's type that is absent or
-// null in text although its field could not say so.
+// checkRequired reports the first member of a user's type that is absent or null
+// in text and whose field has no value for that.
 func checkRequired(text string, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -295,36 +295,43 @@ func requiredOf(t reflect.Type) []string {
 	readsItself := reflect.PointerTo(t).Implements(unmarshaler)
 	hidden := map[string]bool{}
 	for level := []reflect.Type{t}; len(level) > 0; {
-		var deeper []reflect.Type
-		here := map[string]bool{}
-		for _, t := range level {
-			for i := range t.NumField() {
-				f := t.Field(i)
-				if isEmbedded(f) {
-					if f.Type.Kind() == reflect.Struct {
-						deeper = append(deeper, f.Type)
-					}
-					continue
-				}
-				if _, tagged := f.Tag.Lookup("json"); readsItself && !tagged {
-					continue
-				}
-				name, required := memberOf(f)
-				if name == "" || hidden[name] {
-					continue
-				}
-				here[name] = true
-				if required {
-					names = append(names, name)
-				}
+		fields, embedded := fieldsOf(level)
+		var here []string
+		for _, f := range fields {
+			if _, tagged := f.Tag.Lookup("json"); readsItself && !tagged {
+				continue
+			}
+			name, required := memberOf(f)
+			if name == "" || hidden[name] {
+				continue
+			}
+			here = append(here, name)
+			if required {
+				names = append(names, name)
 			}
 		}
-		for name := range here {
+		for _, name := range here {
 			hidden[name] = true
 		}
-		level = deeper
+		level = embedded
 	}
 	return names
+}
+
+// fieldsOf returns the fields of struct types, and apart from them the structs
+// that are embedded in those types.
+func fieldsOf(structs []reflect.Type) (fields []reflect.StructField, embedded []reflect.Type) {
+	for _, t := range structs {
+		for i := range t.NumField() {
+			switch f := t.Field(i); {
+			case !isEmbedded(f):
+				fields = append(fields, f)
+			case f.Type.Kind() == reflect.Struct:
+				embedded = append(embedded, f.Type)
+			}
+		}
+	}
+	return fields, embedded
 }
 
 func isEmbedded(f reflect.StructField) bool {

@@ -226,17 +226,40 @@ func (c *Coin) payInTurn(
 	}
 	defer lane.give()
 	tx, err := sign(ctx)
-	if err != nil {
+	switch {
+	case errors.As(err, new(*BroadcastError)):
+		lane.sent++
+		return nil, err
+	case err != nil:
 		return nil, nothingPaid(err)
 	}
 	if withoutBroadcast {
 		return &Payout{RawTx: tx.text, Raw: tx.raw}, nil
 	}
-	if c.keepsCoins() && !tx.signed() {
-		return nil, fmt.Errorf("%w: the daemon hands over a transaction without signatures", ErrWatchOnlyWallet)
+	if err := c.checkSigned(method, tx); err != nil {
+		return nil, err
 	}
 	lane.sent++
 	return c.send(ctx, tx)
+}
+
+// checkSigned refuses what no network can ever accept: nobody could settle a
+// BroadcastError that holds it.
+func (c *Coin) checkSigned(method string, tx signedTx) error {
+	object := tx.raw[0] == '{'
+	var noTransaction bool
+	switch {
+	case object && pricedByGas[c.d.cur.Symbol], c.keepsCoins() && !tx.signed():
+		return fmt.Errorf("%w: the daemon hands over a transaction without signatures", ErrWatchOnlyWallet)
+	case object && c.keepsCoins():
+		noTransaction = readObject(tx.raw).text("hex") == ""
+	case object && c.d.cur.Symbol == "TRX":
+		noTransaction = c.hashOf(tx.text) == ""
+	}
+	if noTransaction {
+		return nothingPaid(undecodable(method, errNoTransaction))
+	}
+	return nil
 }
 
 // send broadcasts what was signed. Once the wallet may keep the coins for it,

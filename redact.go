@@ -1,10 +1,12 @@
 package bitcart
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -46,16 +48,9 @@ func (r *redactor) hide(text, name string) {
 // in another spelling (escaped, percent-encoded, a seed's words by themselves),
 // none of it is shown: the error's name and code say what happened.
 func (r redactor) apply(text string) string {
-	for range r {
-		longest := 0
-		for i := range r {
-			// A token wallet's key begins with its xpub.
-			if len(r[i].text) > len(r[longest].text) {
-				longest = i
-			}
-		}
-		text = strings.ReplaceAll(text, r[longest].text, r[longest].name)
-		r = append(r[:longest:longest], r[longest+1:]...)
+	longestFirst := func(a, b secret) int { return cmp.Compare(len(b.text), len(a.text)) }
+	for _, s := range slices.SortedStableFunc(slices.Values(r), longestFirst) { // a token wallet's key begins with its xpub
+		text = strings.ReplaceAll(text, s.text, s.name)
 	}
 	return text
 }

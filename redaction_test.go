@@ -26,6 +26,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/gorilla/websocket"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
@@ -859,4 +860,29 @@ func TestResultsErrorHidesTheWallet(t *testing.T) {
 		require.Empty(t, leaks(err.Error()), "%s into a %T", test.method, test.result)
 		require.Empty(t, leaks(fmt.Sprintf("%+v", err)))
 	}
+}
+
+// The reason for which a daemon closes a manager's websocket may name one of its wallets: it knows them by
+// calls.
+func TestManagersCloseFrameIsRedacted(t *testing.T) {
+	t.Parallel()
+	const key = "zpub6secretsecretsecret"
+	server := newServer(t, &stub{socket: func(conn *websocket.Conn) {
+		text := websocket.FormatCloseMessage(1011, "cannot load "+key+" now")
+		_ = conn.WriteControl(websocket.CloseMessage, text, time.Now().Add(time.Second))
+		swallow(conn)
+	}})
+	var log lockedBuffer
+	lost := make(chan error, 100)
+	m := makeManager(t, map[string][]string{"BTC": {"xpub6another", key}}, bitcart.WithURL(server.URL), bitcart.WithStream(quick),
+		bitcart.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		bitcart.WithHooks(bitcart.Hooks{OnDisconnect: func(_ context.Context, info bitcart.DisconnectInfo) { lost <- info.Err }}))
+	stream := start(t, websocketOf(m))
+	err := receive(t, lost, "the disconnection")
+	require.ErrorContains(t, err, "1011")
+	require.ErrorContains(t, err, "cannot load wallet#")
+	require.NotContains(t, err.Error(), key)
+	require.NoError(t, stream.stop())
+	require.Contains(t, log.String(), "1011")
+	require.NotContains(t, log.String(), key)
 }

@@ -93,6 +93,9 @@ func (cur *currency) amountMember(o *object, token bool) (name, symbol string) {
 	if len(names) > 0 {
 		return own, cur.Symbol
 	}
+	if token {
+		return "", "" // the coin's symbol would make coins of tokens
+	}
 	return "", cur.Symbol
 }
 

@@ -398,7 +398,7 @@ func TestUnitsOfACurrencyThatNamesNone(t *testing.T) {
 	symbol := newSymbol()
 	require.NoError(t, bitcart.RegisterCurrency(bitcart.Currency{Symbol: symbol, Port: 5012, Family: bitcart.FamilyAccount, Decimals: 9}))
 	for answer, want := range map[string]bitcart.Request{
-		`{"request_id":"k","amount_lamport":5}`:                      {Symbol: symbol},
+		`{"request_id":"k","amount_lamport":5}`:                      {}, // the amount of a unit, and the token's symbol is unknown
 		`{"request_id":"k","amount_lamport":5,"amount_USDC":"2.5"}`:  {Symbol: "USDC", Amount: amount("2.5")},
 		`{"request_id":"k","amount_lamport":5,"amount_OTHER":"0.5"}`: {Symbol: "OTHER", Amount: amount("0.5")},
 	} {

@@ -67,7 +67,7 @@ type Request struct {
 	RHash            string // payment hash; lightning only
 	LightningInvoice string // bolt11 text; lightning only
 	Contract         string // the token's contract; "" unless the wallet is a token's
-	Symbol           string // of the coin or token that amounts are counted in: "BTC", "USDT"
+	Symbol           string // of the coin or token that amounts are counted in: "BTC", "USDT"; "" if a token's is unknown
 	// Raw is the daemon's answer. Do not change it.
 	Raw json.RawMessage
 }

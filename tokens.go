@@ -18,7 +18,9 @@ import (
 // The daemon's own one-step transfer would leave open after a lost answer
 // whether money has moved. So Transfer asks for an unsigned transaction, then
 // for its signature, then for the broadcast. Errors are those of [Coin.PayTo],
-// and ctx bounds the same; the only option that fits is [WithoutBroadcast].
+// and ctx bounds the same; the only option that fits is [WithoutBroadcast]. If a
+// daemon sends the tokens at once all the same, the error is a *BroadcastError
+// with its hash and without RawTx.
 func (c *Coin) Transfer(ctx context.Context, contract, to string, amount decimal.Decimal, opts ...PayOption) (*Payout, error) {
 	if err := c.supportsWallet("Transfer"); err != nil {
 		return nil, err
@@ -46,10 +48,29 @@ func (c *Coin) signTransfer(ctx context.Context, contract, to string, amount dec
 	if err := c.call(ctx, &unsigned, "transfer", contract, to, amount, Named{"unsigned": true}); err != nil {
 		return signedTx{}, err
 	}
-	if _, err := decodeSigned(unsigned); err != nil {
+	draft, err := decodeSigned(unsigned)
+	switch {
+	case err != nil:
 		return signedTx{}, undecodable("transfer", err)
+	case c.looksSent(draft):
+		return signedTx{}, &BroadcastError{TxID: draft.text, Err: undecodable("transfer", errSentAtOnce)}
 	}
 	return query(ctx, c, decodeSigned, "signtransaction", unsigned)
+}
+
+var errSentAtOnce = errors.New("not an unsigned transaction, but what looks like the hash of one that was sent")
+
+// looksSent: a daemon that has sent the tokens, although it was asked not to, answers
+// a hash. How one looks on a registered currency nobody knows; it is no long
+// hexadecimal text.
+func (c *Coin) looksSent(draft signedTx) bool {
+	switch {
+	case draft.raw[0] == '{':
+		return false
+	case c.d.cur.registered:
+		return len(draft.text) <= len("0x")+64 || !hexText.MatchString(draft.text)
+	}
+	return hash64.MatchString(draft.text)
 }
 
 // ReadContract calls a read-only function of a token contract, such as

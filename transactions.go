@@ -42,13 +42,21 @@ func decodeBalance(raw json.RawMessage) (*Balance, error) {
 		o.fail("confirmed", ErrMissingMember) // the one part that is always there
 	}
 	b := &Balance{
-		Confirmed:   o.amount("confirmed").Decimal,
-		Unconfirmed: o.amount("unconfirmed").Decimal,
-		Unmatured:   o.amount("unmatured").Decimal,
-		Lightning:   o.amount("lightning").Decimal,
+		Confirmed:   o.balance("confirmed"),
+		Unconfirmed: o.balance("unconfirmed"),
+		Unmatured:   o.balance("unmatured"),
+		Lightning:   o.balance("lightning"),
 		Raw:         raw,
 	}
 	return b, o.err
+}
+
+// balance is an amount that is zero if it is left out, but not if it is unknown.
+func (o *object) balance(name string) decimal.Decimal {
+	if isUnknown(o.get(name)) {
+		o.fail(name, errAmount)
+	}
+	return o.amount(name).Decimal
 }
 
 // Tx is a transaction. Its fields hold what daemons of several families tell;

@@ -31,7 +31,7 @@ type update struct {
 	source   Source
 	received time.Time
 	attempt  int  // 0 = the first
-	beside   bool // text need not have the event's name
+	beside   bool // made by UpdateOf: text need not have the event's name
 }
 
 // NewUpdate returns an update of an event with a body: a map, a struct, a

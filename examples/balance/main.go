@@ -1,6 +1,7 @@
 // Balance prints what a wallet holds.
 //
-// Without flags it starts a daemon inside this process with a funded wallet. With -url and -xpub it asks a running daemon:
+// Without flags it starts a daemon inside this process with a funded wallet.
+// With -url and -xpub it asks a running daemon:
 //
 //	go run ./examples/balance -url http://localhost:5000 -xpub <xpub>
 package main

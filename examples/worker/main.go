@@ -2,7 +2,10 @@
 // its bookkeeping fails, and logs a health line; on SIGINT or SIGTERM it handles
 // what was received, then ends.
 //
-// Without -url it uses a daemon inside this process for a few seconds.
+// Without -url it uses a daemon inside this process for a few seconds. With -url
+// it serves a wallet of a running daemon; a user and a password go into the URL:
+//
+//	BITCART_WALLET=<xpub> go run ./examples/worker -url http://user:password@localhost:5000
 package main
 
 import (
