@@ -121,8 +121,8 @@ func (l *link) restartedBy(ctx context.Context, info daemonInfo, loaded []*watch
 // whether it was restarted.
 var errNoWitness = errors.New("nothing tells whether the daemon was restarted")
 
-// tellsNothing: the daemon has answered, and what it said does not tell whether
-// it was restarted.
+// tellsNothing reports whether err means that the daemon has answered, but that
+// its answer does not tell whether it was restarted.
 func tellsNothing(err error) bool {
 	var answered *RPCError
 	if errors.As(err, &answered) {
@@ -132,12 +132,12 @@ func tellsNothing(err error) bool {
 	return errors.As(err, &nonsense) || errors.Is(err, errNoWitness)
 }
 
-// allListed: the daemon's list of wallets would have all of them.
+// allListed reports whether the daemon's list of wallets would name all of them.
 func allListed(ws []*watch) bool {
 	return !slices.ContainsFunc(ws, func(w *watch) bool { return !w.listed() })
 }
 
-// listed: a daemon that has loaded the wallet has it in its list.
+// listed reports whether a daemon that has loaded the wallet names it in its list.
 func (w *watch) listed() bool {
 	return !w.coin.wallet.Diskless && !strings.ContainsAny(w.coin.key, pathSeparators)
 }
@@ -204,7 +204,8 @@ func (l *link) setArmed(w *watch) bool {
 	return fresh
 }
 
-// isArmed: the daemon has loaded the wallet since the connection was made.
+// isArmed reports whether the daemon has loaded the wallet since the connection
+// was made.
 func (l *link) isArmed(w *watch) bool {
 	epoch := w.armedIn.Load()
 	return epoch != 0 && epoch == l.epoch.Load()
@@ -215,7 +216,9 @@ func (l *link) isArmed(w *watch) bool {
 // It also waits for a stream to be started and for reconnects. When ctx ends
 // first it returns ctx's error. If a manager's stream goes on for others without
 // the wallet's daemon, as it does with WithoutReconnect, the error is
-// ErrConnectionFailed. Without a wallet it is ErrWalletRequired.
+// ErrConnectionFailed. If the wallet was removed from its manager, or never was
+// added (WithAllWallets), it is ErrUnknownWallet, unless the Coin streams by
+// itself. Without a wallet it is ErrWalletRequired.
 func (c *Coin) WaitArmed(ctx context.Context) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -229,7 +232,11 @@ func (c *Coin) WaitArmed(ctx context.Context) error {
 		if c.isArmed() {
 			return nil
 		}
-		if c.manager != nil && c.manager.hasGivenUp(c) {
+		switch {
+		case c.manager == nil:
+		case c.manager.hasLeft(c):
+			return fmt.Errorf("%w: the manager no longer has %s %s", ErrUnknownWallet, c.Currency(), walletName(c.key))
+		case c.manager.hasGivenUp(c):
 			return fmt.Errorf("%w: the stream goes on without this daemon", ErrConnectionFailed)
 		}
 		select {

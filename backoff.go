@@ -26,11 +26,23 @@ func newBackoff(c StreamConfig) *backoff.ExponentialBackOff {
 
 // retryPause is the pause before attempt n+1 of a handler that named none.
 func retryPause(c StreamConfig, n int) time.Duration {
-	pause := c.BackoffMin
-	for ; n > 1 && pause < c.BackoffMax; n-- {
-		pause += min(pause, c.BackoffMax-pause) // a cap that stands for none would be doubled past what a Duration holds
-	}
+	pause := doubled(c.BackoffMin, n-1, c.BackoffMax)
 	return pause/2 + rand.N(pause/2+1)
+}
+
+// awaitPause is the pause before the daemon's queue is read for the nth time
+// after it lacked an update that was dropped.
+func awaitPause(c StreamConfig, n int) time.Duration {
+	return doubled(c.BackoffMin/4, n, c.BackoffMax)
+}
+
+// doubled is pause doubled n times, limit at most. A limit that stands for none
+// would let it grow past what a Duration holds.
+func doubled(pause time.Duration, n int, limit time.Duration) time.Duration {
+	for ; n > 0 && pause < limit; n-- {
+		pause += min(pause, limit-pause)
+	}
+	return pause
 }
 
 // pause waits for d and reports whether ctx had not ended before.

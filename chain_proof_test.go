@@ -2,6 +2,7 @@ package bitcart_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -95,7 +96,7 @@ func (c *chainRig) arrives(height int64) {
 	eventually(c.t, func() bool {
 		got := c.heights()
 		return len(got) > 0 && got[len(got)-1] >= height
-	}, "block %d of %v", height, c.heights)
+	}, "block %d", height)
 }
 
 // requireAll:  whether every block from..to was handled, in order and once.
@@ -106,6 +107,25 @@ func (c *chainRig) requireAll(from, to int64) {
 		want = append(want, h)
 	}
 	require.Equal(c.t, want, c.heights())
+}
+
+// reconnects loses the connection twice, with a block before, in and after each outage.
+func (c *chainRig) reconnects() {
+	c.t.Helper()
+	for range 2 {
+		c.d.Mine(1)
+		c.arrives(c.d.Height())
+		c.d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+		cutOff(c.t, c.d, bitcarttest.FIN)
+		c.d.Mine(1)
+		for len(c.j.connects) > 0 {
+			<-c.j.connects
+		}
+		c.d.Faults().AcceptUpgrade()
+		receive(c.t, c.j.connects, "the next connection")
+		c.d.Mine(1)
+		c.arrives(c.d.Height())
+	}
 }
 
 // G2: the queue of a wallet that came after the chain's lane had begun to drop does not hold
@@ -249,7 +269,73 @@ func TestG1NewWalletBringsNoDroppedBlocksTooEarly(t *testing.T) {
 	emit(t, c.d, key, "own", 0, 1) // its lane is open when the answer is in
 	eventually(t, func() bool { return daemonStats(t, c.m).Ignored == 1 })
 	close(c.door)
-	eventually(t, func() bool { return len(c.heights()) == 4 })
+	c.arrives(c.d.Height())
+	c.reconnects()
 	c.requireAll(first, c.d.Height())
 	require.Equal(t, []string{"start", "start of a wallet"}, c.j.reasons())
+}
+
+// heldAndDropped has blocks 1 and 2 wait, held since a connect, and 3 and 4 dropped. A new wallet's queue, which
+// holds 4 alone, was read; ask lets the first wallet's be read.
+func heldAndDropped(t *testing.T) (c *chainRig, ask func()) {
+	t.Helper()
+	c = newChainRig(t, 1, 2)
+	close(c.door)
+	key := c.d.NewWallet()
+	type call struct{ method, key string }
+	asked, gates := make(chan call, 64), map[call]chan struct{}{
+		{"get_updates", c.keys[0]}: make(chan struct{}),
+		{"getbalance", key}:        make(chan struct{}),
+		{"get_updates", key}:       make(chan struct{}),
+	}
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		for of, gate := range gates {
+			if method == of.method && strings.Contains(params, of.key) {
+				asked <- of
+				return gate, nil
+			}
+		}
+		return nil, nil
+	})
+	cutOff(t, c.d, bitcarttest.FIN)
+	require.Equal(t, call{"get_updates", c.keys[0]}, receive(t, asked, "the first wallet's call"))
+	_, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	require.Equal(t, call{"getbalance", key}, receive(t, asked, "the new wallet's load"))
+	mineEach(c.d, 3)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 1 })
+	close(gates[call{"getbalance", key}])
+	require.Equal(t, call{"get_updates", key}, receive(t, asked, "the new wallet's call"))
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 2 })
+	close(gates[call{"get_updates", key}])
+	eventually(t, func() bool { return c.d.Queued(key) == 0 })
+	emit(t, c.d, key, "own", 0, 1) // its lane is open when the answer is in
+	eventually(t, func() bool { return daemonStats(t, c.m).Ignored == 1 })
+	return c, func() { close(gates[call{"get_updates", c.keys[0]}]) }
+}
+
+// G1: nor does it bring them before the live blocks that are held since the connect, of which the daemon had sent
+// some before it loaded that wallet.
+func TestG1NewWalletBringsNoDroppedBlocksBeforeHeldOnes(t *testing.T) {
+	t.Parallel()
+	c, ask := heldAndDropped(t)
+	last := c.d.Height()
+	ask()
+	c.arrives(last)
+	c.reconnects()
+	c.requireAll(last-3, c.d.Height())
+	require.Equal(t, []string{"start", "start of a wallet"}, c.j.reasons())
+}
+
+// G2: if no older wallet is left to bring them, what the new one's queue held is handed over all the same.
+func TestG2NewWalletBringsDroppedBlocksWhereNoOtherDoes(t *testing.T) {
+	t.Parallel()
+	c, ask := heldAndDropped(t)
+	last := c.d.Height()
+	require.True(t, c.m.RemoveWallet("BTC", c.keys[0]))
+	ask()
+	c.arrives(last)
+	require.Equal(t, []int64{last - 3, last - 2, last}, c.heights())
+	require.Contains(t, c.j.reasons(), "overflow")
 }

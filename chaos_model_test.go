@@ -20,14 +20,32 @@ type track struct {
 
 type emission struct {
 	before, after time.Time
-	excused       bool // nobody could notice its loss
-	unordered     bool // its place in the queue was swapped
+	excused       bool          // nobody could notice its loss
+	unordered     bool          // its place in the queue was swapped
+	nobodys       bool          // its wallet was removed then, or has been since, and whoever added it again was told that it begins anew
+	owed          *bitcart.Coin // the daemon held it when the wallet was added again as this Coin, and nothing can have taken it away
+	left          bool          // the daemon holds it after the stream's end
 }
 
 type taken struct {
 	n    int
 	live bool
 	at   time.Time
+	coin *bitcart.Coin
+}
+
+// member is one stay of a wallet in the stream.
+type member struct {
+	added  bool // to the running stream
+	ending bool // when it was about to be ended
+	gone   bool // the wallet was removed
+	late   int  // events that were handed over after that
+}
+
+// place is one in a queue of the daemon: an update of a wallet or, with the key "", of the chain.
+type place struct {
+	key string
+	n   int
 }
 
 type toldGap struct {
@@ -55,39 +73,96 @@ func (c *chaos) judge() {
 	for _, g := range c.gaps {
 		require.False(c.t, g.Since.IsZero(), "%v", g)
 	}
+	c.judgeStarts()
 	if c.benign {
-		require.Len(c.t, c.gaps, 1, "G11: %v", c.gaps)
-		require.Equal(c.t, bitcart.GapStart, c.gaps[0].Reason)
+		doubts := map[*bitcart.Coin]int{}
+		for _, g := range c.gaps {
+			if g.Reason != bitcart.GapStart {
+				doubts[g.Coin]++
+				m := c.members[g.Coin]
+				// A connection that ends before a new wallet's queue was read leaves two episodes in doubt.
+				require.True(c.t, m != nil && m.added && g.Reason == bitcart.GapUnknown && doubts[g.Coin] <= 2, "G11: %v", c.gaps)
+			}
+		}
 		require.Zero(c.t, repeats, "nothing is handed over again without a gap")
 	}
 	c.t.Logf("%s: updates %d, recovered %d, gaps %d, repeats %d", c.lines[0][len(clock)+1:], updates, recovered, len(c.gaps)-1, repeats)
 }
 
-// judgeOrder: live updates come once, first of all, and everything in order unless a gap was told.
+// judgeStarts: the stream and each wallet that joins it begin with a GapStart, and with one only.
+func (c *chaos) judgeStarts() {
+	starts := map[*bitcart.Coin]int{}
+	for _, g := range c.gaps {
+		if g.Reason == bitcart.GapStart {
+			starts[g.Coin]++
+		}
+	}
+	require.Equal(c.t, 1, starts[nil], "of the stream: %v", c.gaps)
+	for coin, m := range c.members {
+		n := starts[coin]
+		unknown := n == 0 && (m.gone || m.ending) // to every connection
+		require.True(c.t, n == 0 && !m.added || n == 1 && m.added || unknown, "%s begins %d times: %v", c.nameOf(coin.WalletKey()), n, c.gaps)
+	}
+}
+
+// judgeOrder: live updates come once, first of all, and everything that one Coin gets in order unless a
+// gap was told.
 func (c *chaos) judgeOrder(key string, tr *track) (recovered, repeats int) {
-	seen, last := map[int]bool{}, -1
+	live := map[int]bool{}
+	last := map[*bitcart.Coin]int{}
+	type handed struct {
+		n    int
+		coin *bitcart.Coin
+	}
+	seen := map[handed]bool{}
 	for _, e := range tr.taken {
 		sent := tr.sent[e.n]
 		require.NotNil(c.t, sent, "%s: %d was never sent", c.nameOf(key), e.n)
+		coin := e.coin
+		if c.members[coin] == nil {
+			coin = nil // each event of the chain's or a stranger's may have its own
+		}
 		if !e.live {
 			recovered++
 		}
-		if seen[e.n] {
+		again := live[e.n]
+		live[e.n] = true
+		require.False(c.t, again && e.live, "%s: %d came again, as a live one", c.nameOf(key), e.n)
+		if seen[handed{e.n, coin}] {
 			repeats++
-			require.False(c.t, e.live, "%s: %d came again, as a live one", c.nameOf(key), e.n)
 			continue
 		}
-		seen[e.n] = true
-		if sent.excused || sent.unordered {
+		seen[handed{e.n, coin}] = true
+		if sent.excused {
 			continue // an append that was skipped has no place among the others
 		}
-		if e.n < last {
+		if before, ok := last[coin]; ok && e.n < before {
 			require.True(c.t, c.covered(key, sent, e.at), "%s: %d of %s came at %s behind %d, and no gap was told: %v",
-				c.nameOf(key), e.n, sent.before.Format(clock), e.at.Format(clock), last, c.gaps)
+				c.nameOf(key), e.n, sent.before.Format(clock), e.at.Format(clock), before, c.gaps)
 		}
-		last = max(last, e.n)
+		if !sent.unordered { // two that were swapped have no order between them
+			last[coin] = max(last[coin], e.n)
+		}
 	}
 	return recovered, repeats
+}
+
+// lost is what was not handed over, and should have been unless a gap was told.
+func (c *chaos) lost(tr *track) (list []int) {
+	coins := map[*bitcart.Coin]map[int]bool{nil: {}}
+	for _, e := range tr.taken {
+		coins[nil][e.n] = true
+		if coins[e.coin] == nil {
+			coins[e.coin] = map[int]bool{}
+		}
+		coins[e.coin][e.n] = true
+	}
+	for n, sent := range tr.sent {
+		if !sent.excused && !sent.nobodys && !sent.left && !coins[sent.owed][n] {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // judgeLoss: what was never handled is told by a gap.
@@ -96,18 +171,16 @@ func (c *chaos) judgeLoss(key string, tr *track) {
 	for _, e := range tr.taken {
 		got[e.n] = true
 	}
-	for n, sent := range tr.sent {
-		if got[n] || sent.excused {
-			continue
-		}
-		var until time.Time // when the next one that came was sent: it is behind the gap
+	for _, n := range c.lost(tr) {
+		sent := tr.sent[n]
+		until := sent.after // or when the next one that came was sent: it is behind the gap
 		for i := n + 1; i < n+1000; i++ {
 			if e := tr.sent[i]; e != nil && got[i] {
 				until = e.after
 				break
 			}
 		}
-		require.True(c.t, c.covered(key, sent, until), "%s: %d of %s was lost, and no gap was told: %v",
+		require.True(c.t, !c.benign && c.covered(key, sent, until), "%s: %d of %s was lost, and no gap was told, or none was due: %v",
 			c.nameOf(key), n, sent.before.Format(clock), c.gaps)
 	}
 }

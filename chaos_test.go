@@ -28,8 +28,9 @@ var (
 )
 
 // TestChaos runs random programs of faults and compares what was handed over and reported with what
-// the daemon sent. Every third seed has only faults that must leave no gap. A seed fixes the program,
-// not the timing: run a seed with -count to meet a rare one again.
+// the daemon sent. Every third seed has only faults that must leave no gap, and every sixth is about
+// wallets that come and go and lanes that drop. A seed fixes the program, not the timing: run a seed
+// with -count to meet a rare one again.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	from, to := uint64(0), *chaosSeeds
@@ -60,32 +61,40 @@ type chaos struct {
 	stats      func() bitcart.Stats
 	keys       []string
 	benign     bool
+	crowded    bool            // wallets come and go, and lanes drop
 	pull       bool            // by Events instead of handlers
 	liveness   bool            // pings are frequent
 	losses     chan struct{}   // connections that were lost
 	stranger   string          // a wallet that nobody added, for WithAllWallets
 	away       map[string]bool // wallets that are removed now
-	thieves    map[string]*bitcart.Coin
+	others     map[string]*bitcart.Coin
 	skips      int
 	startBadly bool
-	queueless  bool     // the daemon keeps nothing for get_updates
-	unsettled  int      // updates since the last calm
-	lines      []string // the program so far
+	queueless  bool               // the daemon keeps nothing for get_updates
+	small      bool               // few events find room in a lane
+	flood      int                // so many updates are more than a small queue of the daemon holds
+	unsettled  int                // updates since the last calm
+	lines      []string           // the program so far
+	appends    map[string][]place // by wallet: what the daemon has put into its queue
+	ending     bool               // the stream is about to be ended
 
-	mu     sync.Mutex
-	moods  *rand.Rand // of handlers
-	doors  map[string]chan struct{}
-	tracks map[string]*track // by wallet; "" is the chain
-	gaps   []toldGap
+	mu      sync.Mutex
+	moods   *rand.Rand // of handlers
+	doors   map[string]chan struct{}
+	inside  map[string]bool   // wallets whose handler runs
+	tracks  map[string]*track // by wallet; "" is the chain
+	gaps    []toldGap
+	members map[*bitcart.Coin]*member
 }
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	rng := rand.New(rand.NewPCG(seed, 4))
 	connected := make(chan struct{}, 1<<10)
 	c := &chaos{
-		t: t, rng: rng, benign: seed%3 == 0, moods: rand.New(rand.NewPCG(seed, 5)),
-		away: map[string]bool{}, thieves: map[string]*bitcart.Coin{},
-		doors: map[string]chan struct{}{}, tracks: map[string]*track{}, losses: make(chan struct{}, 1<<12),
+		t: t, rng: rng, benign: seed%3 == 0, crowded: seed%3 != 0 && seed%4 == 1, moods: rand.New(rand.NewPCG(seed, 5)),
+		away: map[string]bool{}, others: map[string]*bitcart.Coin{},
+		doors: map[string]chan struct{}{}, inside: map[string]bool{}, tracks: map[string]*track{}, losses: make(chan struct{}, 1<<12),
+		appends: map[string][]place{}, members: map[*bitcart.Coin]*member{},
 	}
 	cfg := c.config()
 	opts := []bitcart.Option{bitcart.WithStream(cfg.StreamConfig), bitcart.WithHooks(bitcart.Hooks{
@@ -97,9 +106,10 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	if rng.IntN(3) == 0 {
 		c.d.Faults().RewriteQueued(growTxHashes)
 	}
-	if rng.IntN(4) == 0 {
+	if rng.IntN(4) == 0 && !c.crowded {
 		coin := newWalletCoin(t, c.d, opts...)
 		c.keys, c.stats = []string{coin.WalletKey()}, coin.Stats
+		c.members[coin] = &member{}
 		c.start(coin)
 	} else {
 		if !c.benign && rng.IntN(8) == 0 {
@@ -108,6 +118,9 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		}
 		c.m, c.keys = serve(t, c.d, 1+rng.IntN(4), opts...)
 		c.stats = func() bitcart.Stats { return c.m.Stats()[0] }
+		for _, coin := range c.m.Coins() {
+			c.members[coin] = &member{}
+		}
 		c.start(c.m)
 	}
 	c.note("%s, %d wallets, manager %v, benign %v, cap %d, queue %d, workers %d, pull %v, strangers %v",
@@ -146,6 +159,10 @@ func (c *chaos) config() chaosConfig {
 		return cfg
 	}
 	cfg.Workers = []int{0, 0, 1, 2}[c.rng.IntN(4)]
+	if c.crowded {
+		c.small, cfg.QueuePerWallet, c.flood = true, 5, 30
+		return cfg
+	}
 	switch c.rng.IntN(8) {
 	case 0: // a daemon without queues
 		cfg.queueCap, cfg.DequeCap, c.queueless = 0, -1, true
@@ -153,7 +170,8 @@ func (c *chaos) config() chaosConfig {
 		cfg.queueCap = []int{20, 50}[c.rng.IntN(2)]
 		cfg.DequeCap = cfg.queueCap
 	}
-	if c.rng.IntN(2) == 0 {
+	c.flood = max(30, cfg.DequeCap+10)
+	if c.small = c.rng.IntN(2) == 0; c.small {
 		cfg.QueuePerWallet = 5
 	}
 	c.startBadly = c.rng.IntN(4) == 0
@@ -204,20 +222,19 @@ func (c *chaos) note(format string, args ...any) {
 }
 
 func (c *chaos) told(g bitcart.Gap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	of := "every wallet"
 	if g.Coin != nil {
 		of = c.nameOf(g.Coin.WalletKey())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.gaps = append(c.gaps, toldGap{g, time.Now(), of})
 }
 
 // handle is the handler of all events; now and then it is slow, asks for another attempt or fails.
 func (c *chaos) handle(ctx context.Context, ev *bitcart.Event) error {
-	c.mu.Lock()
-	mood := c.moods.IntN(30)
-	c.mu.Unlock()
+	mood := c.enter(ev)
+	defer c.exit(ev)
 	c.wait(ctx, ev.Wallet)
 	switch mood {
 	case 0:
@@ -232,8 +249,32 @@ func (c *chaos) handle(ctx context.Context, ev *bitcart.Event) error {
 	return nil
 }
 
+// enter notes that an event's handler runs.
+func (c *chaos) enter(ev *bitcart.Event) (mood int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside[ev.Wallet] {
+		c.t.Errorf("G1: two events of %s at once", c.nameOf(ev.Wallet))
+	}
+	c.inside[ev.Wallet] = true
+	if m := c.members[ev.Coin]; m != nil && m.gone {
+		if m.late++; m.late > 1 { // the first one was under way
+			c.t.Errorf("events of %s are handed over after its removal", c.nameOf(ev.Wallet))
+		}
+	}
+	return c.moods.IntN(30)
+}
+
+func (c *chaos) exit(ev *bitcart.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inside[ev.Wallet] = false
+}
+
 // take is the body of the loop over Events.
 func (c *chaos) take(ctx context.Context, ev *bitcart.Event) {
+	c.enter(ev)
+	defer c.exit(ev)
 	c.wait(ctx, ev.Wallet)
 	c.taken(ev)
 }
@@ -260,7 +301,7 @@ func (c *chaos) taken(ev *bitcart.Event) {
 		c.t.Errorf("an event that nobody sent: %v", ev.Name)
 		return
 	}
-	tr.taken = append(tr.taken, taken{n, ev.Source == bitcart.SourceWebsocket, time.Now()})
+	tr.taken = append(tr.taken, taken{n, ev.Source == bitcart.SourceWebsocket, time.Now(), ev.Coin})
 }
 
 // numberOrHeight is the number of an update: a block's is its height.
@@ -291,7 +332,7 @@ func (c *chaos) emit(key string, n int) {
 
 func (c *chaos) emitOne(key string) bool {
 	tr := c.tracks[key]
-	e := &emission{before: time.Now(), excused: c.away[key]}
+	e := &emission{before: time.Now(), nobodys: c.away[key]}
 	body := item("own", tr.next)
 	if tr.next%3 == 0 {
 		body["event"], body["tx_hashes"] = bitcart.EventNewPayment, []string{"a"}
@@ -299,23 +340,27 @@ func (c *chaos) emitOne(key string) bool {
 	if c.d.Emit(key, body) != nil {
 		return false // the daemon has not loaded it since a restart
 	}
-	c.sent(key, tr.next, e)
+	c.sent(key, tr.next, e, key)
 	tr.next++
 	return true
 }
 
 func (c *chaos) mine() {
 	e := &emission{before: time.Now()}
+	loaded := c.d.Loaded()
 	c.d.Mine(1)
-	c.sent("", int(c.d.Height()), e)
+	c.sent("", int(c.d.Height()), e, loaded...)
 }
 
-func (c *chaos) sent(key string, n int, e *emission) {
+func (c *chaos) sent(key string, n int, e *emission, queues ...string) {
 	e.after = time.Now()
 	c.unsettled++
 	if c.skips > 0 {
 		c.skips--
 		e.excused = true
+	}
+	for _, q := range queues {
+		c.appends[q] = append(c.appends[q], place{key, n})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -344,11 +389,15 @@ func (c *chaos) some() {
 
 // step does the next thing.
 func (c *chaos) step() {
-	harmless := []func(){c.some, c.cut, c.outage, c.cutWhileRecovering, c.stick, c.swap}
+	harmless := []func(){c.some, c.cut, c.outage, c.cutWhileRecovering, c.stick, c.swap, c.churn}
 	steps := append(harmless,
-		c.restart, c.restartWhileRecovering, c.failCalls, c.dropAnswer, c.skip, c.steal, c.rob, c.leave, c.comeBack, c.burst, c.stickAll, c.mangle)
-	if c.benign {
+		c.restart, c.restartWhileRecovering, c.failCalls, c.dropAnswer, c.skip, c.steal, c.rob, c.leave, c.comeBack, c.burst, c.stickAll, c.mangle, c.overflowQueue,
+		c.churn, c.overflow, c.overflowChain)
+	switch {
+	case c.benign:
 		steps = harmless
+	case c.crowded:
+		steps = []func(){c.cut, c.restart, c.leave, c.comeBack, c.churn, c.overflow, c.overflowChain, c.overflowChain, c.overflowChain}
 	}
 	if c.liveness {
 		steps = append(steps, c.blackHole, c.dropPongs)
@@ -426,14 +475,10 @@ func (c *chaos) mangle() {
 
 func (c *chaos) restartWhileRecovering() {
 	c.note("restart while the wallets are loaded")
-	gate := make(chan struct{})
 	method := []string{"getbalance", "batch_load"}[c.rng.IntN(2)]
-	calls := c.d.CountCalls(method)
-	c.d.Faults().GateMethod(method, gate)
+	gate, calls := c.gateOf(method)
 	c.cut()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	_ = c.d.WaitCalls(ctx, method, calls+1)
-	cancel()
+	c.waitCall(method, calls, 20*time.Millisecond)
 	c.d.Faults().GateMethod(method, nil)
 	c.restart()
 	close(gate)
@@ -452,7 +497,7 @@ func (c *chaos) outage() {
 	c.cut()
 	c.some()
 	if !c.benign && c.rng.IntN(3) == 0 {
-		c.emit(c.wallet(), 30)
+		c.emit(c.wallet(), c.flood)
 	}
 	if !c.benign && c.rng.IntN(3) == 0 {
 		c.steal()
@@ -466,15 +511,10 @@ func (c *chaos) cutWhileRecovering() {
 	methods := []string{"get_updates", "getinfo", "getbalance", "batch_load"}
 	method := methods[c.rng.IntN(len(methods))]
 	c.note("cut while %s is under way", method)
-	gate := make(chan struct{})
-	calls := c.d.CountCalls(method)
-	c.d.Faults().GateMethod(method, gate)
+	gate, calls := c.gateOf(method)
 	c.cut()
 	c.some()
-	// Not every recovery makes every call.
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	_ = c.d.WaitCalls(ctx, method, calls+1)
-	cancel()
+	c.waitCall(method, calls, 20*time.Millisecond) // not every recovery makes every call
 	c.some()
 	c.cut()
 	c.some()
@@ -550,12 +590,17 @@ func (c *chaos) steal() {
 
 // readQueue is what another client does.
 func (c *chaos) readQueue(key string) {
-	thief := c.thieves[key]
-	if thief == nil {
-		thief = newCoin(c.t, c.d, bitcart.WithXpub(key))
-		c.thieves[key] = thief
+	_ = c.other(key).Call(patient(c.t), nil, "get_updates") // an injected fault may hit the thief
+}
+
+// other is another client's Coin of a wallet.
+func (c *chaos) other(key string) *bitcart.Coin {
+	coin := c.others[key]
+	if coin == nil {
+		coin = newCoin(c.t, c.d, bitcart.WithXpub(key))
+		c.others[key] = coin
 	}
-	_ = thief.Call(patient(c.t), nil, "get_updates") // an injected fault may hit the thief
+	return coin
 }
 
 // excuse: what is in a wallet's queue, and what was dropped, may be lost unnoticed.
@@ -595,18 +640,13 @@ func (c *chaos) rob() {
 	c.d.Faults().AcceptUpgrade()
 }
 
-// leave removes a wallet: what waited is dropped.
+// leave removes a wallet.
 func (c *chaos) leave() {
 	key := c.wallet()
 	if c.m == nil || c.away[key] || len(c.away)+1 >= len(c.keys) {
 		return
 	}
-	c.note("remove %s", c.nameOf(key))
-	require.True(c.t, c.m.RemoveWallet(c.d.Currency(), key))
-	c.away[key] = true
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.excuseAll(key)
+	c.remove(key)
 }
 
 func (c *chaos) excuseAll(key string) {
@@ -618,10 +658,7 @@ func (c *chaos) excuseAll(key string) {
 func (c *chaos) comeBack() {
 	for _, key := range c.keys {
 		if c.away[key] {
-			c.note("add %s", c.nameOf(key))
-			_, err := c.m.AddWallet(c.d.Currency(), bitcart.Wallet{Xpub: key})
-			require.NoError(c.t, err)
-			delete(c.away, key)
+			c.add(key)
 		}
 	}
 }
@@ -633,6 +670,19 @@ func (c *chaos) burst() {
 	c.emit(key, 15)
 }
 
+// overflowQueue has a wallet miss more than a small queue of the daemon holds, where nothing was seen since
+// the queue was read.
+func (c *chaos) overflowQueue() {
+	c.note("an outage behind a quiet connection")
+	c.openDoors()
+	c.cut()
+	eventually(c.t, func() bool { s := c.stats(); return s.Connected && !s.Recovering }, "no pass ends")
+	c.d.Faults().RefuseUpgrade(http.StatusServiceUnavailable, "down")
+	c.cut()
+	c.emit(c.wallet(), c.flood)
+	c.d.Faults().AcceptUpgrade()
+}
+
 // calm waits until the stream is connected and, without severe faults, until everything is handled.
 func (c *chaos) calm() {
 	c.note("calm")
@@ -641,13 +691,7 @@ func (c *chaos) calm() {
 		return
 	}
 	c.openDoors()
-	for key, tr := range c.tracks {
-		eventually(c.t, func() bool {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return len(tr.taken) >= len(tr.sent)
-		}, "updates of %s do not come", c.nameOf(key))
-	}
+	c.allCome()
 	c.unsettled = 0
 }
 
@@ -681,36 +725,28 @@ func (c *chaos) settle() {
 		c.mine()
 		return int(c.d.Height()), true
 	})
-	if len(c.keys) == 1 && c.rng.IntN(2) == 0 {
+	switch {
+	case len(c.keys) == 1 && c.rng.IntN(2) == 0:
 		c.stopWhileReading()
-		return
+	case c.m != nil && !c.queueless && !(c.benign && len(c.keys) < 2) && c.rng.IntN(2) == 0: // another wallet proves the chain
+		c.stopInChurn()
+	default:
+		require.NoError(c.t, c.run.stop())
 	}
-	require.NoError(c.t, c.run.stop())
 }
 
 // stopWhileReading ends the stream while the queue of its only wallet is being read: what the
 // answer brings is handed over.
 func (c *chaos) stopWhileReading() {
 	c.note("stop while get_updates is under way")
-	gate := make(chan struct{})
-	calls := c.d.CountCalls("get_updates")
-	c.d.Faults().GateMethod("get_updates", gate)
+	gate, calls := c.gateOf("get_updates")
 	c.cut()
-	key := c.keys[0]
-	first := c.tracks[key].next
-	c.emit(key, 2)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	if c.d.WaitCalls(ctx, "get_updates", calls+1) != nil { // the stream ends before it has asked
-		c.mu.Lock()
-		for n := first; n < c.tracks[key].next; n++ {
-			c.tracks[key].sent[n].excused = true
-		}
-		c.mu.Unlock()
-	}
+	c.emit(c.keys[0], 2)
+	c.waitCall("get_updates", calls, 100*time.Millisecond) // or the stream ends before it has asked
 	c.run.cancel()
 	close(gate)
 	require.NoError(c.t, c.run.wait())
+	c.lookForRest()
 }
 
 // awaitNext waits until an update that emit sends has been handled. What nothing can bring back

@@ -24,13 +24,13 @@ import (
 type Coin struct {
 	key     string
 	d       *daemon
-	disp    Dispatcher // what every event looks at ends in the first 64 bytes
+	disp    Dispatcher // what is read for each event, up to its handlers, is in the first cache line
 	wallet  Wallet
 	manager *APIManager            // whose Coin it is; nil for one made by NewCoin or LoadWallet
 	running atomic.Bool            // a stream of its own
 	self    atomic.Pointer[daemon] // of a managed Coin's own stream, with counters of its own
 	watched atomic.Pointer[watch]  // what the running stream keeps for the wallet
-	armed   signal                 // broadcast when the wallet becomes armed, or its stream arms none any more
+	armed   signal                 // broadcast when the wallet becomes armed, or no stream will arm it
 	_       [16]byte               // to whole cache lines: there may be very many Coins
 }
 
@@ -77,7 +77,7 @@ func newCoin(d *daemon, w Wallet, m *APIManager) *Coin {
 	return c
 }
 
-// ready: it is no nil or zero Coin, which has no daemon.
+// ready returns ErrNoDaemon for a nil or zero Coin.
 func (c *Coin) ready() error {
 	if c == nil || c.d == nil {
 		return ErrNoDaemon
@@ -337,7 +337,7 @@ func (c *Coin) runStream(ctx context.Context, s *stream) error {
 	return s.run()
 }
 
-// streaming: a stream reads the wallet's queue in the daemon.
+// streaming reports whether a stream reads the wallet's queue in the daemon.
 func (c *Coin) streaming() bool {
 	return c.running.Load() || c.manager != nil && c.manager.streamsFor(c)
 }

@@ -36,7 +36,7 @@ func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
 		l.d.n.add(dropped)
 		return 0, false
 	}
-	if attempt&(attempt-1) == 0 { // the first few, then ever fewer
+	if attempt&(attempt-1) == 0 { // 1, 2, 4, 8, ...: ever fewer warnings
 		l.d.log.Warn("handler asks for another attempt", "event", ev.Name, "wallet", walletName(ev.Wallet),
 			"attempt", attempt, "error", out.text)
 	}
@@ -58,7 +58,7 @@ func (l *link) pull(p parcel) (taken bool) {
 	return taken
 }
 
-// wasRemoved: the wallet was removed while its handler ran.
+// wasRemoved reports whether the wallet was removed while its handler ran.
 func (l *link) wasRemoved(ev *Event) bool {
 	if ev.Wallet == "" || l.d.allWallets {
 		return false
@@ -79,8 +79,8 @@ func (l *link) report(ev *Event, out outcome) {
 	}
 }
 
-// dry is told that an overflowed lane has handed over what it had. What was
-// dropped since is in the daemon's queue, if that is not too small.
+// dry is called when an overflowed lane has run empty. What it has dropped is
+// still in the daemon's queue, unless that is too small.
 func (l *link) dry(lane *queue.Lane[parcel]) {
 	if since := lane.DroppingSince(); !since.IsZero() { // of wallets that nobody added
 		l.gap(Gap{Since: since, Reason: GapOverflow})
@@ -106,7 +106,7 @@ func (l *link) reopen(w *watch) {
 	defer l.hist.Unlock()
 	w.deferred = false
 	l.takeDroppedAt(w)
-	if !l.isPolling() { // where it is what the daemon's queue holds yet
+	if !l.isPolling() { // a poller keeps there since when the daemon's queue was not read
 		w.missing = time.Time{}
 	}
 	w.seen.Keep()
@@ -121,8 +121,8 @@ func (l *link) droppedSince(w *watch) time.Time {
 	return l.laneOwner(w).droppedAt
 }
 
-// watchOf is whose overflowed lane it is, nil if its wallet was removed. On a
-// Coin's own stream it is the wallet's, if there is one.
+// watchOf returns the watch of an overflowed lane, nil if its wallet was removed.
+// On a Coin's own stream that is the wallet's watch, if the Coin has a wallet.
 func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
 	key := lane.Key()
 	l.mu.Lock()

@@ -138,7 +138,7 @@ func TestDrainErrorCounts(t *testing.T) {
 	require.ErrorAs(t, err, &left)
 	require.ErrorIs(t, err, bitcart.ErrDrainTimeout)
 	require.Equal(t, bitcart.DrainError{Undelivered: 5, Running: 1}, *left)
-	require.GreaterOrEqual(t, took, 50*time.Millisecond)
+	require.GreaterOrEqual(t, took, 50*time.Millisecond+grace, "a handler has a second to return after its ctx has ended")
 	require.Less(t, took, 50*time.Millisecond+grace+margin)
 	require.NotContains(t, err.Error(), coin.WalletKey())
 

@@ -218,10 +218,10 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = nil
-	if !l.single && !l.chain.held && !l.chain.droppedAt.IsZero() && !l.coversChain(w) {
+	if !l.single && !l.chain.droppedAt.IsZero() && !l.coversChain(w) {
 		// The chain's lane drops, and this queue may lack the first of what was
 		// dropped: the refill brings all of it, in order.
-		told.updates = slices.DeleteFunc(told.updates, func(u wire.Update) bool { return chainWide(u.Event) })
+		told.updates = l.setAside(w, told.updates)
 	}
 	answer := make([]replay.Item, len(told.updates))
 	for i, u := range told.updates {
@@ -238,7 +238,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	}
 	reported := w.gapIn == w.episode
 	chainProven, lacking := r.judge(p, w, told, m)
-	w.unreadIn = 0
+	w.unreadIn, w.unqueued = 0, false
 	late := !unbroken && lacking != replay.Proven || w.turn != w.begun && lacking == replay.Unknown
 	if !unbroken && !w.sure || reported && late {
 		// It may have been loaded after the connection had ended. Or what it lacks
@@ -294,9 +294,10 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	}
 	r.mu.Unlock()
 	lacking = verdict
-	// It may not have been watched; or a call whose answer was lost emptied its
-	// queue after the connection had ended.
-	sure := (w.sure || w.excused) && (w.unreadIn == 0 || w.unreadIn == w.connect)
+	// It may not have been watched, and a gap that was told says nothing about what
+	// was dropped since; or a call whose answer was lost emptied its queue after the
+	// connection had ended.
+	sure := (w.sure || w.excused && !w.unqueued) && (w.unreadIn == 0 || w.unreadIn == w.connect)
 	if !sure && verdict == replay.Proven {
 		verdict = replay.Unknown
 	}

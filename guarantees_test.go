@@ -75,11 +75,12 @@ func TestG2NoSilentLoss(t *testing.T) {
 	in := newInbox(t)
 	coin.On("own", func(ctx context.Context, ev *bitcart.Event) error {
 		if ev.Attempt < 3 {
-			return bitcart.Retry(errors.New("the database is away"), time.Microsecond)
+			pause := time.Duration(ev.Attempt-1) * time.Microsecond // first the stream's own, then the handler's
+			return bitcart.Retry(errors.New("the database is away"), pause)
 		}
 		return in.handle(ctx, ev)
 	})
-	listen(t, coin)
+	stream := listen(t, coin)
 	receive(t, j.connects, "the connection")
 	emit(t, d, coin.WalletKey(), "own", 0, 5)
 	requireSequence(t, in, 0, 5, bitcart.SourceWebsocket)
@@ -88,6 +89,7 @@ func TestG2NoSilentLoss(t *testing.T) {
 	requireSequence(t, in, 5+missed-queue, 5+missed, bitcart.SourceRecovered)
 	receive(t, j.connects, "the reconnection")
 	require.Equal(t, []string{"start", "overflow of a wallet"}, j.reasons(), "the first 50 are lost, and not in silence")
+	stream.stopPromptly() // what else waits is handed over now
 	in.requireEmpty()
 }
 

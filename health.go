@@ -34,7 +34,7 @@ type Stats struct {
 	Panics        uint64 `json:"panics"`         // panics of handlers
 
 	Queued      int `json:"queued"`       // events that wait for their handler
-	QueuedBytes int `json:"queued_bytes"` // the size of those events
+	QueuedBytes int `json:"queued_bytes"` // the size of those events, as StreamConfig.QueueBytes counts it
 	Reconnects  int `json:"reconnects"`   // connections after the first; cumulative
 	Gaps        int `json:"gaps"`         // gaps that were found, with OnGap or without; cumulative
 	Armed       int `json:"armed"`        // wallets that the daemon watches now

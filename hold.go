@@ -71,6 +71,7 @@ func (r *recovery) openChain() {
 	case r.l.single:
 	case r.l.chain.droppedAt.IsZero():
 		r.l.chainLog.Release()
+		r.l.aside = aside{}
 	default:
 		r.l.chainLog.ReleaseInDoubt()
 	}
@@ -78,8 +79,8 @@ func (r *recovery) openChain() {
 	r.l.chain.lane.Release(nil, nil, nil)
 }
 
-// release gives a wallet's live events free without an answer. failed reports
-// that what was missed before them is not known.
+// release hands over a wallet's held events without an answer. failed says that
+// what was missed before them is not known, which is a gap.
 func (r *recovery) release(p *pass, w *watch, failed bool) {
 	l := r.l
 	l.hist.Lock()
@@ -107,14 +108,15 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 	}
 	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
 	current.unreadIn = current.connect
+	l.laneOwner(w).awaited = 0 // the call may have taken it: the gap stands for it
 	if current == w && r.turnOf(w) == asked {
 		r.free(p, w)
 		w.unreadIn = w.connect // an answer that was kept, and came in now, says nothing about this call
 	}
 }
 
-// free gives up waiting for an answer: what earlier ones brought is put in, and
-// everything is handed over. hist is held.
+// free ends the waiting for an answer: what earlier answers brought is put in
+// front, and everything is handed over. hist is held.
 func (r *recovery) free(p *pass, w *watch) {
 	if w.keeps() {
 		r.put(p, w, false)
@@ -127,9 +129,9 @@ func (r *recovery) free(p *pass, w *watch) {
 // be held any more.
 func (r *recovery) releaseAll(over bool) {
 	l := r.l
-	watches := l.allWatches()
 	l.hist.Lock()
 	defer l.hist.Unlock()
+	watches := l.allWatches() // nobody holds another one before it is over
 	r.over = r.over || over
 	p := new(pass)
 	for _, w := range watches {

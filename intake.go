@@ -17,7 +17,7 @@ type inbox struct {
 	list    []arrived
 	entries []queue.Entry[parcel] // of list
 	now     time.Time             // when what is in the list came
-	size    int                   // that it may reach
+	size    int                   // how many events it holds at most
 }
 
 // arrived is an update on its way into the lane of its watch.
@@ -36,8 +36,8 @@ const maxPush = 64
 func inboxSize(cfg StreamConfig) int { return max(1, min(maxInbox, cfg.QueuePerWallet/4)) }
 
 // accept takes one message of the websocket, which came at now. Its events are
-// in their lanes after the next rest, which the reader takes before it waits
-// for anything and before it tells anybody how far it has read.
+// in their lanes after the next call of rest at the latest. The reader calls that
+// before it waits for anything, and before it tells anybody how far it has read.
 func (l *link) accept(data []byte, now time.Time) {
 	frame, err := l.inbox.cutter.Cut(data)
 	if err != nil {
@@ -77,8 +77,8 @@ func (l *link) accept(data []byte, now time.Time) {
 	}
 }
 
-// mostWarned is how many bad updates of a message are logged one by one: more
-// records than that do not wait for the logger anyway.
+// mostWarned is how many bad updates of a message are logged one by one; of the
+// rest only the number is. No more records (hookBound) wait for a logger anyway.
 const mostWarned = 1 << 16
 
 const unnamed = "update without an event name"
@@ -124,8 +124,8 @@ func (l *link) flush() {
 	in.list, in.entries = in.list[:0], in.entries[:0]
 }
 
-// rest is for the reader before it waits: it flushes and lets go of what it has
-// read.
+// rest is what the reader calls before it waits: it flushes, and lets go of what
+// it has read.
 func (l *link) rest() {
 	l.flush()
 	l.inbox.cutter.Forget()
@@ -153,12 +153,28 @@ func (l *link) refused(a arrived, out queue.Outcome, now time.Time) {
 		l.overflowed(a.w, now)
 	}
 	if out == queue.Overflowed || out == queue.Dropped {
-		l.laneOwner(a.w).lastDropped = a.item.Key
+		l.noteDropped(a, now)
 	}
 	l.pushed(a.w.coin, out)
 }
 
-// push is accept and flush for one update, of whoever polls.
+// noteDropped notes an update that the lane of its wallet has dropped. hist is held.
+func (l *link) noteDropped(a arrived, now time.Time) {
+	l.laneOwner(a.w).lastDropped = a.item.Key
+	switch {
+	case l.single:
+		for _, w := range l.allWatches() { // the one, if any
+			w.lacksMore(now)
+			// Chain-wide ones come before the daemon has loaded the wallet, too.
+			w.unqueued = w.unqueued || a.item.Chain && !w.sure
+		}
+	case a.w != l.chain:
+		a.w.lacksMore(now)
+	}
+}
+
+// push is accept and flush for one update: a poller's, or one that came for a
+// stranger's wallet while that was being added.
 func (l *link) push(w *watch, key string, u *wire.Update, src Source, now time.Time) {
 	if !l.isUpdate(u) {
 		return
@@ -168,7 +184,7 @@ func (l *link) push(w *watch, key string, u *wire.Update, src Source, now time.T
 	l.pushAll(one.list, one.entries, now)
 }
 
-// isUpdate tells of what is none.
+// isUpdate reports whether u is an update; what is none is counted and logged.
 func (l *link) isUpdate(u *wire.Update) bool {
 	if u.Event == "" {
 		l.garbage(unnamed)
@@ -222,7 +238,9 @@ func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	l.pushed(coin, out)
 }
 
-// takesForeign: before the daemon has read the filter it sends everybody's updates.
+// takesForeign reports whether updates of wallets that nobody added are delivered.
+// On a Coin's own stream they never are: the daemon sends everybody's until it has
+// read the filter.
 func (l *link) takesForeign() bool { return l.d.allWallets && !l.single }
 
 // foreignWallet is the wallet that a key names: a contract stands behind the

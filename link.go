@@ -26,7 +26,7 @@ type link struct {
 	s      *stream
 	d      *daemon
 	cfg    StreamConfig
-	first  bool // this link's first attempt to connect is the stream's
+	first  bool // it was there when the stream began, which may end if its first attempt to connect fails
 	single bool
 
 	inbox inbox // the reader's
@@ -44,15 +44,17 @@ type link struct {
 	watches    map[string]*watch
 	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
 	connected  bool
-	recovering bool // some wallets have not been tried since the connect
-	since      time.Time
+	recovering bool      // some wallets have not been tried since the connect
+	since      time.Time // when the connection was made, or lost
 	lastFrame  func() time.Time
 	poller     *poller // nil for a websocket
 	armed      int
 
-	over    atomic.Bool   // its transport has ended by itself
-	epoch   atomic.Uint64 // of the connection; a wallet is armed when it was in this one
-	fail    context.CancelCauseFunc
+	over atomic.Bool // its transport has ended, although ctx has not
+	// Grows when the connection is made or lost, and when a poller finds the daemon
+	// restarted: a wallet is armed if it was loaded in the present epoch.
+	epoch   atomic.Uint64
+	fail    context.CancelCauseFunc // ends the transport with an error
 	started time.Time
 
 	// hist guards what was seen of the daemon's sequences, and makes a push and
@@ -60,12 +62,13 @@ type link struct {
 	hist     sync.Mutex
 	recovery *recovery // of a websocket
 
-	gapsWaiting waitingGaps  // among what waits, in the pull form
+	gapsWaiting waitingGaps  // in the lanes, in the pull form
 	callsCut    atomic.Int64 // get_updates calls that the drain's end cut off
 
-	together  replay.History      // a Coin's own stream: wallet and chain are one sequence
-	chainLog  replay.ChainHistory // a manager's: the chain's
-	chainHold uint64              // counts the holds of the chain: only an answer asked for during one can end it
+	together  replay.History      // of a Coin's own stream, where wallet and chain are one sequence
+	chainLog  replay.ChainHistory // of a manager's: the chain's
+	aside     aside               // of the chain's, until its lane is refilled
+	chainHold uint64              // grows with each hold of the chain, which only an answer that was asked for during it ends
 }
 
 // parcel is what waits in a lane: an event or, in the pull form, a gap.
@@ -95,26 +98,29 @@ type watch struct {
 
 	// What follows is guarded by link.hist. There may be very many watches: the
 	// small fields stand together.
-	read      bool          // its queue was read once
-	sure      bool          // as far as is known, the daemon has watched it since then
-	excused   bool          // a gap was reported since the connect: that it is not sure is known
+	read      bool          // its queue has been read
+	sure      bool          // as far as is known, the daemon has watched it ever since
+	excused   bool          // a gap was reported since the connect, so that it is not sure needs no other
 	deferred  bool          // its lane was full at the connect: it is refilled when it has run dry
 	held      bool          // its lane is held
-	refilling bool          // no answer has come since its lane was reopened
+	refilling bool          // its lane was reopened after an overflow, and no answer has come since
+	unqueued  bool          // the chain's were dropped when the daemon may not have loaded it
 	seen      replay.Wallet // a manager's wallets
 	last      replay.Log    // what tells repeats on a Coin's own stream
-	droppedAt time.Time     // when its lane overflowed
+	droppedAt time.Time     // when its lane overflowed; zero = it has not
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
 	episode     uint32 // counts what may have interrupted its events
 	gapIn       uint32 // the episode whose gap was reported
 	connect     uint32 // counts the connects
-	// The connect after which its queue may have been emptied for nothing, begun
-	// late, or lost something; 0 = none.
+	// The connect after which something may have been lost that the next answer
+	// does not show: a call of get_updates may have emptied the queue although its
+	// answer never came, the wallet may have been loaded late, or an answer lacked
+	// an update after the gap had been reported. 0 = none.
 	unreadIn uint32
 	missing  time.Time          // since when updates may be missing that no gap was reported for; zero = none since the last answer
-	turn     uint32             // counts when its lane was held or opened
-	begun    uint32             // the turn with which the pass began
+	turn     uint32             // grows each time its lane is held or opened; see the type turn
+	begun    uint32             // the turn that began with the connect
 	awaited  replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
 	drained  *drained           // what its queue has told and its history has not; nil = nothing
 }
@@ -168,16 +174,24 @@ func (l *link) watchCoin(c *Coin) *watch {
 }
 
 // watchLate serves another wallet of a running stream. live reports that it
-// joins a connected websocket, whose pass does not know it.
+// joins a connected websocket, whose pass does not know it. Its events wait from
+// the first one on then: what its queue holds goes before them.
 func (l *link) watchLate(c *Coin) (w *watch, live bool) {
+	l.hist.Lock()
+	defer l.hist.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	w = l.watchCoin(c)
-	if l.poller != nil {
+	switch {
+	case l.poller != nil:
 		l.poller.add(w)
-		return w, false
+	default:
+		live = l.recovery.current() != nil
 	}
-	return w, l.recovery.current() != nil
+	l.mu.Unlock()
+	if live && !l.recovery.over {
+		l.hold(w)
+	}
+	return w, live
 }
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.
@@ -335,8 +349,8 @@ func (l *link) overflowed(w *watch, now time.Time) {
 	}
 }
 
-// laneOwner is the watch that stands for a lane: on a Coin's own stream wallet
-// and chain share one.
+// laneOwner is the watch that keeps what is known of an overflow of w's lane. On
+// a Coin's own stream wallet and chain share one lane, and it is the chain's.
 func (l *link) laneOwner(w *watch) *watch {
 	if l.single {
 		return l.chain
@@ -344,14 +358,15 @@ func (l *link) laneOwner(w *watch) *watch {
 	return w
 }
 
-// isPolling: no websocket feeds the link.
+// isPolling reports whether a poller feeds the link, and no websocket.
 func (l *link) isPolling() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.poller != nil
 }
 
-// note writes a live update down. hist is held.
+// note adds a live update to the history and reports whether it is a repeat.
+// hist is held.
 func (l *link) note(w *watch, it replay.Item) (repeat bool) {
 	switch {
 	case l.single:
@@ -375,7 +390,8 @@ func (l *link) holdHistory(w *watch) {
 	}
 }
 
-// releaseHistory tells that nothing is expected of what was missed. hist is held.
+// releaseHistory notes that no answer is expected to bring what was missed.
+// hist is held.
 func (l *link) releaseHistory(w *watch) {
 	switch {
 	case l.single:

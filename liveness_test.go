@@ -176,6 +176,53 @@ func TestG9LifeByCalls(t *testing.T) {
 	}
 }
 
+// Pongs that always take longer than PongTimeout, from a daemon that answers calls, end nothing however long
+// that goes on: its connection is heard of again and again.
+func TestG9SlowPongsWhileCallsAreAnswered(t *testing.T) {
+	t.Parallel()
+	for _, slow := range []time.Duration{12 * time.Second, 25 * time.Second, 55 * time.Second} {
+		t.Run(slow.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newPipeDaemon()
+				defer d.close()
+				d.server.Handler = &stub{
+					results: map[string]string{"getinfo": `{"synchronized":true}`},
+					socket: func(conn *websocket.Conn) {
+						ended := make(chan struct{})
+						defer close(ended)
+						conn.SetPingHandler(func(data string) error {
+							go func() {
+								select {
+								case <-time.After(slow):
+									_ = conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
+								case <-ended:
+								}
+							}()
+							return nil
+						})
+						swallow(conn)
+					},
+				}
+				lost := make(chan bitcart.DisconnectInfo, 100)
+				coin := makeCoin(t, "BTC", bitcart.WithURL("http://daemon.example"),
+					bitcart.WithStream(bitcart.StreamConfig{DequeCap: -1}),
+					bitcart.WithTransport(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return d.dial() }}),
+					bitcart.WithHooks(bitcart.Hooks{OnDisconnect: func(_ context.Context, info bitcart.DisconnectInfo) { lost <- info }}))
+				defer coin.CloseIdleConnections()
+				stream := start(t, websocketOf(coin))
+				for range 30 * 60 {
+					require.NoError(t, coin.Call(context.Background(), nil, "getinfo"))
+					time.Sleep(time.Second)
+				}
+				require.Empty(t, lost)
+				require.WithinRange(t, coin.Stats().LastFrame, time.Now().Add(-slow-30*time.Second), time.Now())
+				require.NoError(t, stream.stop())
+			})
+		})
+	}
+}
+
 // A worker that makes calls all the time does not keep a dead socket from being noticed.
 func TestG9DeadSocketIsNoticedWhileCallsAreAnswered(t *testing.T) {
 	t.Parallel()

@@ -163,6 +163,7 @@ func (m *APIManager) RemoveWallet(currency, walletKey string) bool {
 		if g.link != nil {
 			g.link.removeCoin(c)
 		}
+		c.armed.broadcast()
 		return true
 	}
 	return false
@@ -307,7 +308,8 @@ func (m *APIManager) Handles(event string) bool { return m.handlers.lookup(event
 
 // ProcessUpdates delivers updates of one wallet to their handlers, see
 // [Coin.ProcessUpdates]. With an empty walletKey the updates are chain-wide. If
-// the currency or the wallet was not added, the error is ErrUnknownWallet.
+// the currency or the wallet was not added, the error is ErrUnknownWallet; with
+// WithAllWallets any wallet of an added currency will do.
 func (m *APIManager) ProcessUpdates(ctx context.Context, currency, walletKey string, updates []Update) error {
 	c, err := m.target(currency, walletKey)
 	if err != nil {
@@ -413,9 +415,9 @@ func (m *APIManager) release() {
 	}
 }
 
-// claimCoin lets one of the manager's Coins stream by itself: one that is added
-// only while the manager does not stream, and so the chain's; one that was
-// removed at any time.
+// claimCoin lets one of the manager's Coins stream by itself. As long as it is
+// added it may do so only while the manager does not stream, and so may the Coin
+// of a daemon's chain-wide events; once it was removed it may at any time.
 func (m *APIManager) claimCoin(c *Coin) (release func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -436,10 +438,12 @@ func (m *APIManager) claimCoin(c *Coin) (release func(), err error) {
 			m.streams--
 		}
 		c.running.Store(false)
+		c.armed.broadcast()
 	}, nil
 }
 
-// serves: the Coin is added, or has a daemon's chain-wide events. mu is held.
+// serves reports whether the Coin is added, or is that of a daemon's chain-wide
+// events. mu is held.
 func (m *APIManager) serves(c *Coin) bool {
 	for _, g := range m.groups {
 		if g.chain == c || c.key != "" && g.coins[c.key] == c {
@@ -454,6 +458,14 @@ func (m *APIManager) streamsFor(c *Coin) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stream != nil && m.serves(c)
+}
+
+// hasLeft reports whether no stream will watch the Coin: it is not added, and
+// does not stream by itself.
+func (m *APIManager) hasLeft(c *Coin) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.serves(c) && !c.running.Load()
 }
 
 // hasGivenUp reports whether the manager's stream goes on without the Coin's daemon.

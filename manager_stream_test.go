@@ -318,6 +318,57 @@ func TestWalletsRemovedWhileStreaming(t *testing.T) {
 	in.requireEmpty()
 }
 
+// No stream of the manager will watch a wallet that it no longer has: nobody should wait for it, unless
+// its Coin streams by itself.
+func TestWaitArmedOfARemovedWallet(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	m, keys := serve(t, d, 2)
+	d.Faults().FailMethod("getbalance", -1, &bitcarttest.Error{Code: -32005, Message: "Exception: Error loading wallet"})
+	stream := start(t, websocketOf(m))
+	coin := coinOf(t, m, "BTC", keys[0])
+	require.NoError(t, d.WaitSockets(patient(t), 1))
+	waiting := make(chan error, 1)
+	wait := func() { go func() { waiting <- coin.WaitArmed(patient(t)) }() }
+	ended := func() error {
+		t.Helper()
+		return receive(t, waiting, "the end of waiting")
+	}
+	wait()
+	require.Never(t, func() bool { return len(waiting) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	require.True(t, m.RemoveWallet("BTC", keys[0]))
+	require.ErrorIs(t, ended(), bitcart.ErrUnknownWallet)
+	wait()
+	err := ended()
+	require.ErrorIs(t, err, bitcart.ErrUnknownWallet)
+	require.NotContains(t, err.Error(), keys[0])
+
+	own := start(t, websocketOf(coin))
+	require.NoError(t, d.WaitSockets(patient(t), 2))
+	wait()
+	require.Never(t, func() bool { return len(waiting) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	d.Faults().FailMethod("getbalance", 0, nil)
+	require.NoError(t, ended())
+	d.Faults().RefuseUpgrade(503, "down")
+	d.Faults().CutSockets(bitcarttest.FIN)
+	eventually(t, func() bool { return !coin.Stats().Connected })
+	wait()
+	require.Never(t, func() bool { return len(waiting) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	own.stopPromptly()
+	require.ErrorIs(t, ended(), bitcart.ErrUnknownWallet)
+	stream.stopPromptly()
+	wait()
+	require.ErrorIs(t, ended(), bitcart.ErrUnknownWallet, "without a stream, too")
+
+	again, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: keys[0]})
+	require.NoError(t, err)
+	soon, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, again.WaitArmed(soon), context.DeadlineExceeded, "the next stream will watch it")
+	wait()
+	require.ErrorIs(t, ended(), bitcart.ErrUnknownWallet, "the old Coin stays out")
+}
+
 func TestCurrencyAddedWhileStreaming(t *testing.T) {
 	t.Parallel()
 	btc, eth := newDaemon(t, "BTC"), newDaemon(t, "ETH")

@@ -24,11 +24,11 @@ type pass struct {
 	first     bool
 	witnessed chan struct{} // closed when it is known whether the daemon was restarted
 	common    atomic.Bool   // a gap for every wallet was reported
-	left      atomic.Int64
-	complete  atomic.Bool // every wallet was tried
+	left      atomic.Int64  // wallets that were not tried yet
+	complete  atomic.Bool   // every wallet was tried
 	recovered atomic.Int64
 	gaps      atomic.Int64
-	proven    atomic.Bool // what the chain brought is known
+	proven    atomic.Bool // it is known whether chain-wide events were missed
 	chainHold uint64      // the chain's hold with which it began; guarded by link.hist
 }
 
@@ -88,6 +88,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 // and more in it. hist is held.
 func (r *recovery) beginWallet(w *watch) {
 	w.deferred = false
+	r.l.laneOwner(w).awaited = 0 // whoever waited for it was of an earlier connection
 	r.l.withLane(w, func() { w.deferred = w.lane.Overflow() })
 	if !w.deferred {
 		r.l.hold(w)
@@ -108,6 +109,15 @@ func (w *watch) lacks(since time.Time) {
 	}
 	if w.missing.IsZero() || since.Before(w.missing) {
 		w.missing = since
+	}
+}
+
+// lacksMore notes an update that is dropped: a gap that was told before does not
+// stand for it. hist is held.
+func (w *watch) lacksMore(now time.Time) {
+	if w.gapIn == w.episode {
+		w.episode++
+		w.lacks(now)
 	}
 }
 
@@ -200,11 +210,13 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	l := r.l
 	gap := Gap{Since: p.since, ChainWide: true}
 	watched := r.watched(ws)
+	forget := func() {}
 	switch {
 	case p.first:
 		gap.Reason = GapStart
 	case l.cfg.DequeCap < 0, l.d.allWallets && !l.single, len(watched) == 0:
 		gap.Reason = GapUnknown
+		forget = func() { r.forget(p, ws, false) } // nobody has asked whether it was restarted
 	default:
 		restarted, err := l.restarted(p.ctx, watched, len(ws))
 		if p.ctx.Err() != nil || err == nil && !restarted {
@@ -214,7 +226,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 		if restarted {
 			gap.Reason = GapRestart
 		}
-		defer r.forget(p, ws, restarted)
+		forget = func() { r.forget(p, ws, restarted) }
 	}
 	p.common.Store(true)
 	p.gaps.Add(1)
@@ -223,6 +235,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
 	}
 	l.hist.Unlock()
+	forget() // before the gap: it does not stand for what a full lane drops behind it
 	l.gap(gap)
 }
 
@@ -364,8 +377,8 @@ func (r *recovery) passed(p *pass) {
 	}
 }
 
-// refills: the refill of a Coin's own lane will judge what the pass has not.
-// hist is held.
+// refills reports whether a refill of a Coin's own lane is still to judge what the
+// pass has not. hist is held.
 func (r *recovery) refills() bool {
 	return r.l.single && slices.ContainsFunc(r.l.allWatches(), func(w *watch) bool { return w.deferred || w.refilling })
 }
@@ -402,7 +415,7 @@ func (r *recovery) tellOutage(since time.Time) {
 	l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
 }
 
-// waits: an event waits for an answer, or an answer for the next one.
+// waits reports whether an event waits for an answer, or an answer for the next one.
 func (r *recovery) waits() bool {
 	l := r.l
 	l.hist.Lock()

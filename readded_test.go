@@ -2,6 +2,7 @@ package bitcart_test
 
 import (
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -52,4 +53,36 @@ func TestG2AnswerOfAWalletThatWasAddedAgain(t *testing.T) {
 	require.NoError(t, stream.wait())
 	require.Zero(t, d.Queued(keys[0]))
 	require.Equal(t, upTo(2), in.numbers(2), "%v", j.reasons())
+}
+
+// G1: a wallet's live events wait for what its queue holds from the moment on at which it is added, however
+// many others join before it.
+func TestG1NewWalletWaitsFromTheStart(t *testing.T) {
+	t.Parallel()
+	const others = 5000
+	d := newDaemon(t, "ETH")
+	m, _ := serve(t, d, 1, bitcart.WithStream(recovering()))
+	key := d.NewWallet()
+	in := newInbox(t)
+	m.On("own", in.handle)
+	listenAll(t, m)
+	require.NoError(t, d.Load(key))
+	emit(t, d, key, "own", 0, 1)
+	eventually(t, func() bool { return daemonStats(t, m).Foreign == 1 })
+
+	wallets := make([]bitcart.Wallet, others, others+1)
+	for i := range wallets {
+		wallets[i].Xpub = d.NewWallet()
+	}
+	added := make(chan error, 1)
+	go func() {
+		_, err := m.AddWallets("ETH", append(wallets, bitcart.Wallet{Xpub: key}))
+		added <- err
+	}()
+	for _, ok := m.Coin("ETH", key); !ok; _, ok = m.Coin("ETH", key) {
+		runtime.Gosched()
+	}
+	emit(t, d, key, "own", 1, 6)
+	require.NoError(t, receive(t, added, "the wallets are added"))
+	require.Equal(t, upTo(6), in.numbers(6))
 }

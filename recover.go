@@ -35,7 +35,7 @@ type recovery struct {
 	doubt    bool      // a queue lacked what it should have held: it may be switched off
 	heldAt   time.Time // since when live events wait for a pass to end; zero = none does
 	asked    int       // answers that are to come
-	longest  int64     // bytes of an answer
+	longest  int64     // bytes of the longest answer so far
 }
 
 type recoverTask struct {
@@ -83,7 +83,7 @@ func (r *recovery) join(w *watch) {
 		return // another connect has it by now
 	}
 	r.joins(w)
-	if !r.over {
+	if !w.held && !r.over {
 		l.hold(w)
 	}
 	r.tasks.add(recoverTask{w: w, epoch: l.epoch.Load()}, time.Time{})

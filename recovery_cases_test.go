@@ -605,3 +605,161 @@ func TestG2AnswerBeforeTheDaemonQueuesAfterTheGap(t *testing.T) {
 	})
 	require.NotZero(t, receive(t, j.connects, "the third connection").Gaps, "2 is lost: %v", j.reasons())
 }
+
+// A daemon that was restarted sends blocks before it has loaded the wallet again, and puts them into no
+// queue: what a full lane drops of them cannot be read again, and the restart's gap was told before.
+func TestG2BlocksThatAreDroppedBeforeTheWalletIsLoaded(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	toll, opt := tolled()
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()), opt)
+	open := make(chan struct{})
+	var blocks atomic.Int64
+	coin.On("new_block", func(context.Context, *bitcart.Event) error {
+		<-open
+		blocks.Add(1)
+		return nil
+	})
+	listen(t, coin)
+	<-j.connects
+	d.Mine(1)
+	eventually(t, func() bool { return coin.Stats().Running == 1 })
+	mineEach(d, 2)
+	eventually(t, func() bool { return coin.Stats().Dropped == 1 })
+
+	loads, load := make(chan struct{}, 64), make(chan struct{})
+	toll.set(func(method, _ string) (<-chan struct{}, error) {
+		if method != "getbalance" {
+			return nil, nil
+		}
+		loads <- struct{}{}
+		return load, nil
+	})
+	require.NoError(t, d.Faults().Restart(patient(t), 0))
+	receive(t, loads, "the load behind the restart's gap")
+	mineEach(d, 2)
+	eventually(t, func() bool { return coin.Stats().Dropped == 3 })
+	told := len(j.reasons())
+	close(load)
+	armed(t, coin)
+	<-j.connects
+	mineEach(d, 1)
+	eventually(t, func() bool { return coin.Stats().Dropped == 4 })
+	close(open)
+	eventually(t, func() bool { return coin.Stats().Queued == 0 && blocks.Load() >= 3 })
+	mineEach(d, 1)
+	eventually(t, func() bool { return blocks.Load() >= 4 })
+	require.Greater(t, len(j.reasons()), told, "two blocks are lost: %v", j.reasons())
+}
+
+// A gap that is told while a lane drops does not stand for what it drops afterwards: if the answer that
+// holds that is lost, there is another gap.
+func TestG2LostAnswerWithWhatWasDroppedBehindAGap(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	toll, opt := tolled()
+	coin := newWalletCoin(t, d, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()), opt)
+	door := make(chan struct{})
+	var blocks atomic.Int64
+	coin.On("new_block", func(context.Context, *bitcart.Event) error {
+		<-door
+		blocks.Add(1)
+		return nil
+	})
+	listen(t, coin)
+	<-j.connects
+	asked, gates := make(chan string, 64), make(chan chan struct{}, 64)
+	toll.set(func(method, _ string) (<-chan struct{}, error) {
+		if method != "getinfo" && method != "get_updates" {
+			return nil, nil
+		}
+		gate := make(chan struct{})
+		gates <- gate
+		asked <- method
+		return gate, nil
+	})
+	next := func(method string) (open func()) {
+		t.Helper()
+		require.Equal(t, method, receive(t, asked, method))
+		gate := <-gates
+		return func() { close(gate) }
+	}
+	mine := func(dropped uint64) {
+		t.Helper()
+		mineEach(d, 1)
+		eventually(t, func() bool { return coin.Stats().Dropped == dropped })
+	}
+	require.NoError(t, d.Faults().Restart(patient(t), 0))
+	witness := next("getinfo")
+	mine(0)
+	mine(1)
+	witness()
+	ask := next("get_updates")
+	mine(2) // behind the restart's gap
+	told := len(j.reasons())
+	d.Faults().DropAnswer("get_updates", 1)
+	ask()
+	ask = next("get_updates")
+	toll.set(func(string, string) (<-chan struct{}, error) { return nil, nil })
+	mine(3)
+	ask()
+	eventually(t, func() bool { return d.Queued(coin.WalletKey()) == 0 })
+	close(door)
+	eventually(t, func() bool { return coin.Stats().Queued == 0 && blocks.Load() >= 1 })
+	mineEach(d, 1)
+	eventually(t, func() bool { return blocks.Load() >= 3 })
+	require.Greater(t, len(j.reasons()), told, "a block is lost: %v", j.reasons())
+}
+
+// With WithAllWallets nobody asks whether the daemon was restarted: what the chain's lane drops before the
+// wallets are loaded again may be in no queue.
+func TestG2WithAllWalletsBlocksThatAreDroppedBeforeTheWalletIsLoaded(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	toll, opt := tolled()
+	m, _ := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()), opt, bitcart.WithAllWallets())
+	door := make(chan struct{})
+	var blocks atomic.Int64
+	m.On("new_block", func(context.Context, *bitcart.Event) error {
+		<-door
+		blocks.Add(1)
+		return nil
+	})
+	listenAll(t, m)
+	<-j.connects
+	d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, m).Running == 1 })
+	mineEach(d, 2)
+	eventually(t, func() bool { return daemonStats(t, m).Dropped == 1 })
+	loads, load := make(chan struct{}, 64), make(chan struct{})
+	toll.set(func(method, _ string) (<-chan struct{}, error) {
+		if method != "getbalance" {
+			return nil, nil
+		}
+		loads <- struct{}{}
+		return load, nil
+	})
+	require.NoError(t, d.Faults().Restart(patient(t), 0))
+	receive(t, loads, "the load behind the connect's gap")
+	mineEach(d, 2)
+	eventually(t, func() bool { return daemonStats(t, m).Dropped == 3 })
+	told := len(j.reasons())
+	close(load)
+	<-j.connects
+	mineEach(d, 1)
+	eventually(t, func() bool { return daemonStats(t, m).Dropped == 4 })
+	close(door)
+	eventually(t, func() bool { return blocks.Load() >= 3 && daemonStats(t, m).Queued == 0 })
+	d.Mine(1)
+	eventually(t, func() bool { return blocks.Load() >= 4 && daemonStats(t, m).Queued == 0 })
+	require.Greater(t, len(j.reasons()), told, "two blocks are lost: %v", j.reasons())
+}

@@ -1,6 +1,7 @@
 package bitcart
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +39,11 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	p := r.current()
 	if asked == nil && (p != nil || l.single) {
 		return false
+	}
+	if p == nil {
+		l.bringBack(before, l.aside.wallets()...)
+	} else {
+		l.bringBack(before, asked)
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
@@ -124,36 +130,39 @@ func (l *link) takeDroppedAt(w *watch) time.Time {
 const mostAwaits = 6 // answers that may come before the daemon has queued the last dropped update
 
 // tooEarly keeps an answer in which the last dropped update is not yet, and asks
-// again soon. When it never comes, the daemon did not queue it.
+// again soon. When it never comes, the daemon did not queue it. What another task
+// awaits for the wallet's own lane counts as well: taking the answer in would open
+// the lane.
 func (r *recovery) tooEarly(t *recoverTask, answer dequeued) bool {
-	if t.await == 0 {
-		return false
-	}
 	l, w := r.l, t.w
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	owner := l.laneOwner(w)
+	if w.gone.Load() {
+		return false
+	}
+	lane := l.laneOwner(w)
+	owner := lane
 	if t.forChain != nil {
 		owner = l.chain
 	}
-	if owner.awaited != t.await {
-		return false // another answer has brought it
+	lacks := func(await replay.Fingerprint) bool {
+		is := func(u wire.Update) bool { return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == await }
+		return await != 0 && !slices.ContainsFunc(answer.updates, is) && !(w.keeps() && slices.ContainsFunc(w.drained.updates, is))
 	}
-	holds := func(list []wire.Update) bool {
-		return slices.ContainsFunc(list, func(u wire.Update) bool {
-			return replay.ItemOf(u.Event, &u.Body, chainWide(u.Event)).Key == t.await
-		})
-	}
-	if w.gone.Load() || holds(answer.updates) || w.keeps() && holds(w.drained.updates) {
+	early := owner.awaited == t.await && lacks(t.await) // else another answer has brought it
+	if !early && !lacks(lane.awaited) {
 		return false
 	}
 	if t.awaits++; t.awaits > mostAwaits {
-		t.lost = true
+		t.lost = early
+		if early && owner == lane {
+			lane.awaited = 0
+		}
 		return false
 	}
 	w.keep(answer)
 	t.loaded = true
-	r.tasks.add(*t, time.Now().Add(l.cfg.BackoffMin/4<<t.awaits))
+	r.tasks.add(*t, time.Now().Add(awaitPause(l.cfg, t.awaits)))
 	return true
 }
 
@@ -180,7 +189,9 @@ func (l *link) anyArmed() *watch {
 		case w.deferred:
 			full = w
 		case !l.coversChain(w):
-			young = w
+			if young == nil || l.aside.of[w] != nil {
+				young = w
+			}
 		default:
 			return w
 		}
@@ -189,6 +200,53 @@ func (l *link) anyArmed() *watch {
 		return young
 	}
 	return full
+}
+
+// aside is what answers have told of the chain while its lane drops, of wallets
+// whose queue may lack the first of what was dropped. A refill from an older queue
+// brings it in order; but that wallet may be removed before.
+type aside struct {
+	since time.Time // when the lane began to drop
+	of    map[*watch][]wire.Update
+	bytes int64
+}
+
+const mostAside = 8 // wallets, of which one is enough
+
+func (a *aside) wallets() []*watch { return slices.Collect(maps.Keys(a.of)) }
+
+// setAside takes the chain-wide updates out of an answer. hist is held.
+func (l *link) setAside(w *watch, updates []wire.Update) (rest []wire.Update) {
+	if a := &l.aside; !a.since.Equal(l.chain.droppedAt) {
+		*a = aside{since: l.chain.droppedAt, of: make(map[*watch][]wire.Update)}
+	}
+	a := &l.aside
+	keeps := (len(a.of) < mostAside || a.of[w] != nil) && a.bytes <= l.cfg.QueueBytes/8
+	return slices.DeleteFunc(updates, func(u wire.Update) bool {
+		if !chainWide(u.Event) {
+			return false
+		}
+		if keeps {
+			a.of[w] = append(a.of[w], u)
+			a.bytes += int64(len(u.Text)) + parcelOverhead
+		}
+		return true
+	})
+}
+
+// bringBack puts what was set aside in front of the wallets' next answers, when
+// the chain's lane is about to be refilled. hist is held.
+func (l *link) bringBack(before *recoverTask, ws ...*watch) {
+	a := &l.aside
+	if !a.since.Equal(l.chain.droppedAt) && (before == nil || !a.since.Equal(before.since)) {
+		return
+	}
+	for _, w := range ws {
+		if updates := a.of[w]; len(updates) > 0 && !w.gone.Load() {
+			w.keep(dequeued{updates, len(updates)})
+		}
+		delete(a.of, w)
+	}
 }
 
 // coversChain: as far as is known, the daemon has watched the wallet since before

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,4 +196,71 @@ func TestG10OverflowArmsNoWallet(t *testing.T) {
 	}
 	armed(t, coin)
 	eventually(t, func() bool { return coin.Stats().Delivered == 20 }, "what was dropped is in the daemon's queue")
+}
+
+// G1: a wallet whose refill waits for the last dropped update is asked for what the chain's lane has
+// dropped, too. That answer does not end the waiting.
+func TestG1ChainsRefillLeavesAWalletsAlone(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	cfg.BackoffMin, cfg.BackoffMax = 400*time.Millisecond, 400*time.Millisecond // the wallet's next try comes after the chain's
+	m, keys := serve(t, d, 1, bitcart.WithStream(cfg), bitcart.WithHooks(j.hooks()))
+	in, blocks := newInbox(t), newInbox(t)
+	door, chainsDoor := make(chan struct{}), make(chan struct{})
+	m.On("own", func(ctx context.Context, ev *bitcart.Event) error {
+		<-door
+		return in.handle(ctx, ev)
+	})
+	m.On("new_block", func(ctx context.Context, ev *bitcart.Event) error {
+		<-chainsDoor
+		return blocks.handle(ctx, ev)
+	})
+	answers, asked := make(chan []any, 8), make(chan struct{}, 64)
+	d.Handle("get_updates", func(*bitcarttest.Call) (any, error) {
+		defer func() { asked <- struct{}{} }()
+		select {
+		case answer := <-answers:
+			return answer, nil
+		default:
+			return []any{}, nil
+		}
+	})
+	listenAll(t, m)
+	<-j.connects
+	<-asked
+	first := int(d.Height()) + 1
+	d.Mine(1)
+	sendOnly(d, keys[0], 0)
+	eventually(t, func() bool { return daemonStats(t, m).Running == 2 })
+	mineEach(d, 2)
+	for n := 1; n < 4; n++ {
+		sendOnly(d, keys[0], n)
+	}
+	eventually(t, func() bool { return daemonStats(t, m).Dropped == 3 })
+
+	answers <- []any{item("own", 0), item("own", 1), item("own", 2)} // 3 is not queued yet
+	before := daemonStats(t, m).LastFrame
+	close(door)
+	receive(t, asked, "the wallet's refill")
+	eventually(t, func() bool { return daemonStats(t, m).LastFrame.After(before) }, "no pong behind the answer")
+	answers <- []any{
+		map[string]any{"event": "new_block", "height": first},
+		map[string]any{"event": "new_block", "height": first + 1},
+		map[string]any{"event": "new_block", "height": first + 2},
+	}
+	close(chainsDoor)
+	receive(t, asked, "the chain's refill")
+	sendOnly(d, keys[0], 4)
+	eventually(t, func() bool { return daemonStats(t, m).Received == 8 })
+	answers <- []any{item("own", 3), item("own", 4)}
+	require.Equal(t, upTo(5), in.numbers(5))
+	for n := range 3 {
+		var v struct{ Height int }
+		require.NoError(t, blocks.next().Decode(&v))
+		require.Equal(t, first+n, v.Height)
+	}
+	require.Equal(t, []string{"start"}, j.reasons())
 }

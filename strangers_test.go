@@ -105,6 +105,54 @@ func TestG1WalletsThatJoinWithAllWallets(t *testing.T) {
 	require.Zero(t, behind.Load(), "an event behind a later one")
 }
 
+// ProcessUpdates of a manager takes any wallet with WithAllWallets, but no other currency.
+func TestProcessUpdatesOfAStrangerWithAllWallets(t *testing.T) {
+	t.Parallel()
+	m := makeManager(t, map[string][]string{"BTC": nil}, bitcart.WithAllWallets())
+	var got *bitcart.Event
+	m.On("own", func(_ context.Context, ev *bitcart.Event) error { got = ev; return nil })
+	updates := []bitcart.Update{bitcart.NewUpdate("own", nil)}
+	require.NoError(t, m.ProcessUpdates(t.Context(), "btc", "xpub6stranger", updates))
+	require.Equal(t, "xpub6stranger", got.Wallet)
+	require.Equal(t, "xpub6stranger", got.Coin.WalletKey())
+	require.ErrorIs(t, m.ProcessUpdates(t.Context(), "LTC", "xpub6stranger", updates), bitcart.ErrUnknownWallet)
+}
+
+// With WithAllWallets the wallets that were added are recovered. Those of others are neither
+// recovered nor loaded, so each reconnect is one gap of every wallet, whatever the answers prove.
+func TestReconnectWithAllWalletsIsOneGap(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	stranger := d.NewWallet()
+	require.NoError(t, d.Load(stranger))
+	j := newDiary()
+	m, keys := serve(t, d, 2, bitcart.WithStream(recovering()), bitcart.WithAllWallets(), bitcart.WithHooks(j.hooks()))
+	ours, theirs := newInbox(t), newInbox(t)
+	m.On("own", func(ctx context.Context, ev *bitcart.Event) error {
+		if ev.Wallet == stranger {
+			return theirs.handle(ctx, ev)
+		}
+		return ours.handle(ctx, ev)
+	})
+	stream := listenAll(t, m)
+	receive(t, j.connects, "the connection")
+	for n := range 3 {
+		outage(t, d, func() {
+			emit(t, d, keys[0], "own", n, n+1)
+			emit(t, d, stranger, "own", n, n+1)
+		})
+		require.Equal(t, 1, receive(t, j.connects, "the reconnection").Gaps)
+		requireSequence(t, ours, n, n+1, bitcart.SourceRecovered)
+	}
+	for _, call := range d.Calls() {
+		require.NotEqual(t, stranger, call.Wallet, call.Method)
+	}
+	stream.stopPromptly()
+	theirs.requireEmpty()
+	unknown := bitcart.GapUnknown.String()
+	require.Equal(t, []string{bitcart.GapStart.String(), unknown, unknown, unknown}, j.reasons())
+}
+
 // A Coin's own stream recovers, also when its manager hears every wallet.
 func TestG11CoinOfAManagerWithAllWallets(t *testing.T) {
 	d := newDaemon(t, "BTC")

@@ -22,6 +22,10 @@ import (
 // chain-wide ones. Only one stream of a Coin runs at a time; another one
 // returns ErrStreamRunning.
 //
+// The first events are those that the daemon's queue holds, up to 100 of each
+// wallet, with SourceRecovered. An earlier stream may have delivered them
+// already, and Repeat does not say so; WithoutBacklog drops them.
+//
 // A lost connection is replaced, with growing and jittered pauses; the attempts
 // never stop by themselves. Only the error of the first attempt is returned,
 // and not even that one with WithForceConnect. Wrong credentials
@@ -109,8 +113,8 @@ func (w *socket) run(ctx context.Context) error {
 	}
 }
 
-// isOver: ctx has ended, or its deadline has come, which a dialler can notice
-// a moment before ctx does.
+// isOver reports whether ctx has ended, or its deadline has come, which a dialler
+// can notice a moment before ctx does.
 func isOver(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
@@ -145,7 +149,7 @@ func (w *socket) tellFirst(err error) {
 	}
 }
 
-// final: there is no further attempt after err.
+// final reports whether there is no further attempt after err.
 func (w *socket) final(err error) bool {
 	switch {
 	case w.l.s.cfg.once:
@@ -219,8 +223,10 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 
 // lifeByCalls is when the daemon last answered a call: one that is busy and
 // slow with pongs is not dead. But an answer proves the daemon, not this
-// connection, so it counts for a limited time after the connection's own last
-// frame: otherwise a worker that makes calls would never notice a dead socket.
+// connection. So it counts only where the connection was asked and has not
+// answered in time, lest nobody asks it; and only for a limited time after the
+// connection's own last frame: otherwise a worker that makes calls would never
+// notice a dead socket.
 func (l *link) lifeByCalls(conn *wsconn.Conn) time.Time {
 	answer := l.d.rpc.LastAnswer()
 	if conn == nil {
@@ -230,8 +236,11 @@ func (l *link) lifeByCalls(conn *wsconn.Conn) time.Time {
 	if life.IsZero() {
 		life = conn.Opened()
 	}
-	limit := life.Add(2 * (l.cfg.PingInterval + l.cfg.PongTimeout))
-	if answer.After(limit) {
+	patience := l.cfg.PingInterval + l.cfg.PongTimeout
+	if time.Since(life) < patience {
+		return time.Time{}
+	}
+	if limit := life.Add(2 * patience); answer.After(limit) {
 		return limit
 	}
 	return answer
@@ -269,14 +278,26 @@ func (d *daemon) connectError(ctx context.Context, err error) *ConnectError {
 // reason, which can quote what was sent.
 func (l *link) connectionError(err error) *ConnectError {
 	var secrets redactor
-	if c := l.chain.coin; l.single {
+	hide := func(c *Coin) {
 		secrets.hide(c.key, walletName(c.key))
-		secrets.hide(c.wallet.Xpub, walletName(c.key))
+		if c.wallet.Xpub != c.key {
+			secrets.hide(c.wallet.Xpub, walletName(c.key))
+		}
+	}
+	var closed *wsconn.CloseError
+	switch {
+	case l.single:
+		hide(l.chain.coin)
+	case errors.As(err, &closed) && closed.Text != "": // calls have told the keys to the daemon
+		for _, w := range l.allWatches() {
+			hide(w.coin)
+		}
 	}
 	return &ConnectError{Currency: l.d.cur.Symbol, URL: l.d.name(), Err: err, safe: l.d.secrets(secrets).clean(inner(err))}
 }
 
-// permanent: another attempt cannot help before somebody corrects the settings.
+// permanent reports whether another attempt cannot help before somebody corrects
+// the settings.
 func permanent(err error) bool {
 	var upgrade *ConnectError
 	var call *CallError
@@ -341,8 +362,7 @@ func (w *socket) connected(ctx context.Context, conn *wsconn.Conn) *pass {
 	return p
 }
 
-// disconnected ends the making ready of a connection whose frames have all
-// been read.
+// disconnected ends the pass of a connection whose frames have all been read.
 func (l *link) disconnected(p *pass) {
 	l.recovery.end(p)
 	l.mu.Lock()

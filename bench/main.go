@@ -3,7 +3,7 @@
 //
 //	go -C bench run .
 //
-// It takes about four minutes. -only names sections to run alone (socket, wire,
+// It takes five to six minutes. -only names sections to run alone (socket, wire,
 // updates, scale, rearm, rpc, latency), -rounds how often each thing is
 // measured, -quick shortens the time for which idle wallets are watched.
 //
