@@ -82,43 +82,45 @@ func (l *link) report(ev *Event, out outcome) {
 // dry is called when an overflowed lane has run empty. What it has dropped is
 // still in the daemon's queue, unless that is too small.
 func (l *link) dry(lane *queue.Lane[parcel]) {
-	if since := lane.DroppingSince(); !since.IsZero() { // of wallets that nobody added
-		l.gap(Gap{Since: since, Reason: GapOverflow})
-		lane.Reopen()
+	if l.strangerDry(lane) {
 		return
 	}
-	w := l.watchOf(lane)
-	if w == nil || l.recovery.refill(w) {
-		return
+	if w := l.watchOf(lane); w != nil && !l.recovery.refill(w) {
+		l.reopen(w)
 	}
-	g := Gap{Since: l.droppedSince(w), Reason: GapOverflow, ChainWide: lane == l.chain.lane}
+}
+
+// strangerDry is dry for the lane of wallets that nobody added. It reports whether
+// this is one.
+func (l *link) strangerDry(lane *queue.Lane[parcel]) bool {
+	l.mu.Lock() // pushForeign drops under it: the gap and the reopening are one step
+	defer l.mu.Unlock()
+	since := lane.DroppingSince()
+	if since.IsZero() {
+		return false
+	}
+	l.gap(Gap{Since: since, Reason: GapOverflow})
+	lane.Reopen()
+	return true
+}
+
+// reopen ends an overflow by a gap: nothing is expected of what was dropped. The
+// two are one step, since the gap does not tell of what is dropped after it.
+func (l *link) reopen(w *watch) {
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	g := Gap{Since: l.takeDroppedAt(w), Reason: GapOverflow, ChainWide: w.lane == l.chain.lane}
 	if w != l.chain {
 		g.Coin = w.coin
 	}
 	l.gap(g)
-	l.reopen(w)
-}
-
-// reopen ends an overflow whose gap was reported: nothing is expected of what
-// was dropped.
-func (l *link) reopen(w *watch) {
-	l.hist.Lock()
-	defer l.hist.Unlock()
 	w.deferred = false
-	l.takeDroppedAt(w)
 	if !l.isPolling() { // a poller keeps there since when the daemon's queue was not read
 		w.missing = time.Time{}
 	}
 	w.seen.Keep()
 	l.releaseHistory(w)
 	l.withLane(w, w.lane.Reopen)
-}
-
-// droppedSince is when a lane began to drop.
-func (l *link) droppedSince(w *watch) time.Time {
-	l.hist.Lock()
-	defer l.hist.Unlock()
-	return l.laneOwner(w).droppedAt
 }
 
 // watchOf returns the watch of an overflowed lane, nil if its wallet was removed.
@@ -142,7 +144,7 @@ func (l *link) watchOf(lane *queue.Lane[parcel]) *watch {
 }
 
 // gap reports that events may be missing. It runs no user code, so locks may
-// be held.
+// be held; link.mu only if the gap is nobody's alone.
 func (l *link) gap(g Gap) {
 	g.Currency = l.d.cur.Symbol
 	l.d.n.add(gaps)

@@ -205,6 +205,13 @@ func (g *rig) overflow(w *watch) (open chan struct{}) {
 	return open
 }
 
+// droppedSince is when the wallet's lane began to drop.
+func (g *rig) droppedSince(w *watch) time.Time {
+	g.hist.Lock()
+	defer g.hist.Unlock()
+	return g.laneOwner(w).droppedAt
+}
+
 // A lane that is full at such a connect, and runs dry before the gap of every wallet, needs no other one than
 // its own overflow's; nor does one that has run dry before the connect.
 func TestG11LaneThatRunsDryBeforeTheGapOfEveryWallet(t *testing.T) {

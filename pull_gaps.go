@@ -68,7 +68,7 @@ func (l *link) pullGap(g *Gap) {
 }
 
 // gapsLeave notes that n gaps wait no longer, and tells of those that found no
-// room meanwhile. link.mu must not be held.
+// room meanwhile. Locks may be held.
 func (l *link) gapsLeave(n int) {
 	if since := l.gapsWaiting.leave(n); !since.IsZero() {
 		l.gap(Gap{Since: since, Reason: GapUnknown, ChainWide: true})
