@@ -136,6 +136,11 @@ func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.T
 	l.countReceived(len(list), now)
 	l.hist.Lock()
 	defer l.hist.Unlock()
+	for i := range list {
+		if list[i].w.gone.Load() {
+			entries[i].Lane = l.nowhere // its own may be another watch's by now
+		}
+	}
 	for len(list) > 0 {
 		n, out := l.queue.PushAll(entries[:min(len(entries), maxPush)], func(i int) {
 			entries[i].V.ev.Repeat = l.note(list[i].w, list[i].item)

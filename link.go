@@ -31,9 +31,10 @@ type link struct {
 
 	inbox inbox // the reader's
 
-	queue *queue.Set[parcel]
-	hooks *hookRunner
-	chain *watch
+	queue   *queue.Set[parcel]
+	nowhere *queue.Lane[parcel] // takes nothing in
+	hooks   *hookRunner
+	chain   *watch
 
 	work       context.Context // of handlers, hooks and get_updates: cancelled when the drain's time is over
 	cut        context.CancelFunc
@@ -139,6 +140,8 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 		Handle:  l.handle,
 		Dry:     l.dry,
 	})
+	l.nowhere = l.queue.NewLane()
+	l.nowhere.Remove()
 	l.hooks = newHookRunner(l.work, l.d.log, l.cfg.QueueBytes, func(since time.Time) {
 		l.gap(Gap{Since: since, Reason: GapUnknown, ChainWide: true})
 	})
@@ -196,6 +199,8 @@ func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 
 // removeCoin drops what waits for a wallet; a handler that runs finishes.
 func (l *link) removeCoin(c *Coin) {
+	l.hist.Lock() // nothing is pushed meanwhile
+	defer l.hist.Unlock()
 	l.mu.Lock()
 	w := l.watches[c.key]
 	if w == nil || w.coin != c {
