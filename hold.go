@@ -89,6 +89,7 @@ func (r *recovery) release(p *pass, w *watch, failed bool) {
 		return
 	}
 	if failed {
+		l.outlivesStart(w)
 		r.gapOf(p, w, GapUnknown)
 	} else {
 		w.missing = time.Time{} // the gap of every wallet stands for it
@@ -106,12 +107,23 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 	if current == nil {
 		return
 	}
+	l.outlivesStart(current)
 	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
 	current.unreadIn = current.connect
 	l.laneOwner(w).awaited = 0 // the call may have taken it: the gap stands for it
 	if current == w && r.turnOf(w) == asked {
 		r.free(p, w)
 		w.unreadIn = w.connect // an answer that was kept, and came in now, says nothing about this call
+	}
+}
+
+// outlivesStart begins another episode if the one under way has reported no more
+// than a GapStart, which does not tell that the wallet's backlog is going to come
+// behind live events. hist is held.
+func (l *link) outlivesStart(w *watch) {
+	backlog := l.cfg.DequeCap >= 0 && (w.read || !l.s.cfg.noBacklog)
+	if w.startIn == w.episode && backlog {
+		w.episode++
 	}
 }
 

@@ -113,6 +113,7 @@ type watch struct {
 	lastDropped replay.Fingerprint
 	episode     uint32 // counts what may have interrupted its events
 	gapIn       uint32 // the episode whose gap was reported
+	startIn     uint32 // the episode whose gap was a GapStart
 	connect     uint32 // counts the connects
 	// The connect after which something may have been lost that the next answer
 	// does not show: a call of get_updates may have emptied the queue although its

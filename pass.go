@@ -186,12 +186,14 @@ func (r *recovery) overdue(p *pass, ws []*watch) {
 	for _, w := range ws {
 		if w.held && w.turn == w.begun {
 			late = append(late, w)
+			l.outlivesStart(w)
 			told = told && w.gapIn == w.episode
 			r.coverBy(p, w, true)
 		}
 	}
 	chain := l.chain.held && l.chainHold == p.chainHold
-	unproven := chain && !p.proven.Load() && !p.common.Load()
+	onlyStart := p.first && !told // the backlog of the chain comes later, too
+	unproven := chain && !p.proven.Load() && (!p.common.Load() || onlyStart)
 	if !told || unproven {
 		p.common.Store(p.common.Load() || unproven)
 		p.gaps.Add(1)
@@ -233,6 +235,9 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	l.hist.Lock()
 	for _, w := range ws {
 		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
+		if p.first {
+			w.startIn = w.episode
+		}
 	}
 	l.hist.Unlock()
 	forget() // before the gap: it does not stand for what a full lane drops behind it

@@ -94,7 +94,7 @@ func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
 	g.answered(p, g.ws[0])
 	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]))
 	failed = g.missing(g.ws[1])
-	require.Len(t, g.told(), 1)
+	require.Len(t, g.told(), 2, "the start, and that what the second one's queue holds comes later")
 	cut = failed.Add(time.Nanosecond)
 	return g, g.connects(false, cut), failed, cut
 }
@@ -302,4 +302,26 @@ func TestRefillMissesWhatWasDropped(t *testing.T) {
 	g.hist.Lock()
 	w.refilling = false
 	g.hist.Unlock()
+}
+
+// What waits too long in the first pass is handed over behind a gap as well: a GapStart does not tell that
+// the backlog comes later.
+func TestG1FirstPassThatTakesTooLong(t *testing.T) {
+	for _, noBacklog := range []bool{false, true} {
+		g := newRig(t, 2, StreamConfig{})
+		g.s.cfg.noBacklog = noBacklog
+		p := g.connects(true, g.started)
+		g.recovery.witness(p, g.ws)
+		require.Equal(t, []Gap{{ChainWide: true, Since: g.started, Reason: GapStart}}, g.told())
+		g.recovery.overdue(p, g.ws)
+		if noBacklog {
+			require.Empty(t, g.told(), "the backlog is dropped")
+			continue
+		}
+		require.Equal(t, []Gap{{ChainWide: true, Since: g.started, Reason: GapUnknown}}, g.told())
+		for _, w := range g.ws {
+			g.recovery.release(p, w, true)
+		}
+		require.Empty(t, g.told(), "all of it was told")
+	}
 }

@@ -3,8 +3,10 @@ package bitcart_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,4 +155,55 @@ func TestAnswerWaitsForTheFramesBeforeIt(t *testing.T) {
 	require.Equal(t, span(2, 3), in.numbers(1))
 	stream.stopPromptly()
 	in.requireEmpty()
+}
+
+// G1: what a new wallet's queue holds comes behind live events if the queue can only be read at a later try.
+// The GapStart says nothing about that, so there is another gap before them.
+func TestG1NewWalletThatIsReadAtALaterTry(t *testing.T) {
+	t.Parallel()
+	for _, added := range []bool{false, true} {
+		for _, failing := range []string{"getbalance", "get_updates"} {
+			t.Run(fmt.Sprintf("%s fails, added %v", failing, added), func(t *testing.T) {
+				t.Parallel()
+				d := newDaemon(t, "BTC")
+				j := newDiary()
+				g, opt := tolled()
+				m, _ := serve(t, d, 0, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()), opt)
+				key := d.NewWallet()
+				require.NoError(t, d.Load(key)) // by another client
+				emit(t, d, key, "own", 0, 2)
+				in := inboxOf(t, m, "own")
+				calls, again := 0, make(chan struct{})
+				g.set(func(method, _ string) (<-chan struct{}, error) {
+					if method != failing {
+						return nil, nil
+					}
+					if calls++; calls == 1 {
+						return nil, errOwn
+					}
+					return again, nil
+				})
+				add := func() {
+					_, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+					require.NoError(t, err)
+				}
+				told := []string{"start", "continuity is not proven of a wallet"}
+				if !added {
+					add()
+				}
+				start(t, websocketOf(m))
+				receive(t, j.connects, "the first connection")
+				if added {
+					add()
+					told = slices.Insert(told, 1, "start of a wallet")
+				}
+				eventually(t, func() bool { return len(j.reasons()) >= len(told) })
+				emit(t, d, key, "own", 2, 3)
+				requireSequence(t, in, 2, 3, bitcart.SourceWebsocket)
+				close(again)
+				requireSequence(t, in, 0, 2, bitcart.SourceRecovered)
+				require.Equal(t, told, j.reasons())
+			})
+		}
+	}
 }
