@@ -202,3 +202,111 @@ func TestArrivalRemove(t *testing.T) {
 		s.empty()
 	})
 }
+
+// What is put into an open lane comes now: neither before what other lanes have
+// already, nor behind what they get later.
+func TestArrivalOfWhatIsPutIntoAnOpenLane(t *testing.T) {
+	for name, put := range map[string]func(s *stage, l *queue.Lane[int], v int){
+		"PushBefore": func(_ *stage, l *queue.Lane[int], v int) { l.PushBefore(v, 1) },
+		"Insert":     func(_ *stage, l *queue.Lane[int], v int) { l.Insert([]queue.Placed[int]{{V: v, Size: 1}}) },
+		"PushFunc":   func(_ *stage, l *queue.Lane[int], v int) { l.PushFunc(1, func() int { return v }) },
+		"PushAll": func(s *stage, l *queue.Lane[int], v int) {
+			s.PushAll([]queue.Entry[int]{{Lane: l, V: v, Size: 1}}, func(int) {})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, arrival())
+				a, b := s.NewLane(), s.NewLane()
+				pushAll(t, s.NewLane(), 0) // takes the worker
+				synctest.Wait()
+				pushAll(t, a, 1)
+				pushAll(t, b, 2)
+				put(s, a, 3)
+				pushAll(t, b, 4)
+				put(s, a, 5)
+				pushAll(t, b, 6)
+				require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6}, s.runDry())
+
+				// The next one is in another lane, which is in line already.
+				pushAll(t, b, 7)
+				synctest.Wait()
+				pushAll(t, a, 8)
+				put(s, a, 9)
+				pushAll(t, s.NewLane(), 10)
+				require.Equal(t, []int{7, 8, 9, 10}, s.runDry()[7:])
+				s.empty()
+			})
+		})
+	}
+}
+
+// What is put before a value of a held lane takes that one's place in the order;
+// what goes behind all of them comes now.
+func TestArrivalOfWhatIsInserted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, arrival())
+		a, b := s.NewLane(), s.NewLane()
+		pushAll(t, s.NewLane(), 0) // takes the worker
+		synctest.Wait()
+		a.Hold()
+		pushAll(t, b, 1)
+		pushAll(t, a, 4)
+		pushAll(t, b, 5)
+		pushAll(t, a, 8)
+		pushAll(t, b, 9)
+		a.Insert([]queue.Placed[int]{{V: 3, Size: 1, Before: 0}, {V: 6, Size: 1, Before: 1}, {V: 7, Size: 1, Before: 1}, {V: 10, Size: 1, Before: 2}})
+		pushAll(t, b, 11)
+		a.PushBefore(2, 1)
+		a.Release(nil, nil, nil)
+		require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, s.runDry())
+		s.empty()
+
+		// The next one is in line already when the hold ends.
+		for name, put := range map[string]func(){
+			"into an empty lane": func() { a.Insert([]queue.Placed[int]{{V: 2, Size: 1}}) },
+			"before a value": func() {
+				pushAll(t, a, 3)
+				pushAll(t, b, 4)
+				a.PushBefore(2, 1)
+			},
+		} {
+			begun := len(s.started())
+			pushAll(t, s.NewLane(), 1) // takes the worker
+			synctest.Wait()
+			a.Hold()
+			put()
+			pushAll(t, b, 5)
+			a.Release(nil, nil, nil)
+			got := s.runDry()[begun:]
+			require.IsIncreasing(t, got, name)
+		}
+		s.empty()
+	})
+}
+
+// One that has only its overflow to tell goes before all that wait.
+func TestArrivalTellsAnOverflowFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := arrival()
+		cfg.PerLane = 1
+		gate := make(chan struct{})
+		cfg.Dry = func(*queue.Lane[int]) { <-gate }
+		s := newStage(t, cfg)
+		first, dry := s.NewLane(), s.NewLane()
+		first.Hold()
+		pushAll(t, first, 1) // the oldest of all
+		pushAll(t, s.NewLane(), 2)
+		require.Equal(t, []int{2}, s.holding())
+		dry.Hold()
+		require.Equal(t, []queue.Outcome{queue.Accepted, queue.Overflowed}, push(dry, 3, 4))
+		first.Release(nil, nil, nil)
+		dry.Release(nil, nil, func(int) bool { return false })
+		s.finish(2, done)
+		require.Equal(t, []*queue.Lane[int]{dry}, s.dries())
+		require.Equal(t, []int{2}, s.started())
+		close(gate)
+		require.Equal(t, []int{2, 1}, s.runDry())
+		s.empty()
+	})
+}

@@ -119,3 +119,45 @@ func TestRoomComesBack(t *testing.T) {
 		s.empty()
 	})
 }
+
+// Only what need not wait at all needs no room in Bytes: not what comes behind
+// another value of its lane, nor what comes when the free workers are as good as
+// taken. PushAll lets no worker begin in between.
+func TestOnlyWhatNeedNotWaitNeedsNoRoom(t *testing.T) {
+	for name, c := range map[string]struct {
+		workers int
+		lanes   []int // of one byte each
+		fit     int
+	}{
+		"a worker for each":    {workers: 3, lanes: []int{0, 1, 2}, fit: 3},
+		"one worker too few":   {workers: 2, lanes: []int{0, 1, 2}, fit: 2},
+		"behind another value": {workers: 3, lanes: []int{0, 0, 1}, fit: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, queue.Config[int]{Workers: c.workers, PerLane: 9, LaneBytes: 10, Bytes: 10})
+				full := s.NewLane()
+				full.Hold()
+				require.Equal(t, queue.Accepted, full.Push(-1, 10))
+				lanes := []*queue.Lane[int]{s.NewLane(), s.NewLane(), s.NewLane()}
+				var entries []queue.Entry[int]
+				for v, i := range c.lanes {
+					entries = append(entries, queue.Entry[int]{Lane: lanes[i], V: v, Size: 1})
+				}
+				admitted := 0
+				n, out := s.PushAll(entries, func(int) { admitted++ })
+				require.Equal(t, c.fit, admitted)
+				if c.fit == len(entries) {
+					require.Equal(t, queue.Accepted, out)
+				} else {
+					require.Equal(t, queue.Overflowed, out)
+					require.Equal(t, c.fit+1, n)
+				}
+				require.Len(t, s.holding(), c.fit)
+				full.Remove()
+				s.runDry()
+				s.empty()
+			})
+		})
+	}
+}

@@ -243,3 +243,35 @@ func TestPanickingKeep(t *testing.T) {
 		s.empty()
 	})
 }
+
+// Held is of held lanes alone, by whatever way their values come and go.
+func TestHeldCountsHeldLanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, wide(1))
+		open, l := s.NewLane(), s.NewLane()
+		pushAll(t, s.NewLane(), 0) // takes the worker
+		synctest.Wait()
+		open.Push(1, 10)
+		l.Push(2, 100)
+		require.Zero(t, s.Held())
+		l.Hold()
+		l.Hold()
+		require.EqualValues(t, 100, s.Held())
+		l.Push(3, 1000)
+		l.PushBefore(4, 10_000)
+		l.Insert([]queue.Placed[int]{{V: 5, Size: 100_000}})
+		require.EqualValues(t, 111_100, s.Held())
+		open.Release(nil, nil, nil)
+		open.Release([]int{6}, oneByte, nil)
+		require.EqualValues(t, 111_100, s.Held(), "it was not held")
+		l.Release(nil, nil, func(v int) bool { return v != 3 })
+		require.Zero(t, s.Held())
+		require.EqualValues(t, 110_111, s.Counts().Bytes)
+		l.Hold()
+		require.EqualValues(t, 110_100, s.Held())
+		l.Remove()
+		require.Zero(t, s.Held())
+		s.runDry()
+		s.empty()
+	})
+}

@@ -90,3 +90,24 @@ func TestReviveGivesARemovedLaneBack(t *testing.T) {
 		require.False(t, l.Revive())
 	})
 }
+
+// What is put in after Stop would be told by nobody.
+func TestNothingIsPutInAfterStop(t *testing.T) {
+	for name, held := range map[string]bool{"open": false, "held": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, wide(1))
+				l := s.NewLane()
+				if held {
+					l.Hold()
+				}
+				s.Stop()
+				require.False(t, l.PushBefore(1, 1))
+				l.Insert([]queue.Placed[int]{{V: 2, Size: 1}})
+				require.Equal(t, queue.Gone, l.PushFunc(1, func() int { t.Error("it has no room"); return 3 }))
+				l.Release([]int{4}, oneByte, nil)
+				s.empty()
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -131,4 +132,41 @@ func TestLateTimerEndsNoOtherWait(t *testing.T) {
 	require.Equal(t, 1, s.Sleeping())
 	s.Stop()
 	require.Zero(t, s.Sleeping())
+}
+
+// Stop owns the functions of retry timers: one that has begun is waited for.
+func TestStopWaitsForTimersThatHaveFired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config[int]{Handle: func(int, int) (time.Duration, bool) { return 0, false }})
+		s.timers.Add(1) // as one that has begun
+		stopped := make(chan struct{})
+		go func() {
+			s.Stop()
+			close(stopped)
+		}()
+		synctest.Wait()
+		select {
+		case <-stopped:
+			t.Error("it has not waited")
+		default:
+		}
+		s.timers.Done()
+		<-stopped
+	})
+}
+
+// A lane that has left the line of arrivals is not kept by it.
+func TestArrivalsForgetWhomTheyGave(t *testing.T) {
+	s := New(Config[int]{Arrival: true})
+	var a arrivals[int]
+	for range 10 {
+		a.add(s.NewLane())
+	}
+	for range 10 {
+		_, ok := a.take()
+		require.True(t, ok)
+	}
+	for _, l := range a[:cap(a)] {
+		require.Nil(t, l)
+	}
 }

@@ -321,3 +321,34 @@ func TestKeyedLaneReopenedEarly(t *testing.T) {
 		s.empty()
 	})
 }
+
+// Each key's lane has its own time; that of one is not that of all.
+func TestEachKeyedLaneKnowsSinceWhenItDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		since := map[string]time.Time{}
+		cfg := narrow(3)
+		cfg.Dry = func(l *queue.Lane[int]) { since[l.Key()] = l.DroppingSince() }
+		s := newStage(t, cfg)
+		own := s.NewLane()
+		want := map[string]time.Time{}
+		for i, key := range []string{"a", "b"} {
+			want[key] = time.Now()
+			for v := range 4 {
+				s.PushKeyed(key, 10*i+v, 1)
+				synctest.Wait()
+			}
+			time.Sleep(time.Second)
+		}
+		pushAll(t, own, 20)
+		synctest.Wait()
+		push(own, 21, 22, 23)
+		require.Equal(t, 2, s.Dropping(), "an owner can note it by itself")
+		require.Zero(t, own.DroppingSince())
+		for len(since) < 2 {
+			s.finish(s.holding()[0], done)
+		}
+		require.Equal(t, want, since)
+		s.runDry()
+		s.empty()
+	})
+}

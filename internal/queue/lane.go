@@ -261,7 +261,9 @@ func (l *Lane[T]) Revive() bool {
 	if l.set.stopped || l.keyed {
 		return false
 	}
-	l.removed, l.held, l.over, l.toldDry = false, false, false, false
+	l.reset()
+	l.enlist()
+	l.set.hire()
 	return true
 }
 
@@ -274,7 +276,7 @@ func (l *Lane[T]) Name(key string) {
 	if s.stopped || !l.busy || s.keyed[key] != nil {
 		return
 	}
-	l.removed, l.held, l.over, l.toldDry = false, false, false, false
+	l.reset()
 	l.keyed, l.key = true, key
 	s.keep(l)
 }
@@ -294,6 +296,16 @@ func (l *Lane[T]) push(v T, size int) Outcome {
 		l.enter(v, size)
 	}
 	return out
+}
+
+// reset opens a lane, whatever its state was. Of a hold nothing may be left: older
+// is of values that may be gone.
+func (l *Lane[T]) reset() {
+	if l.held {
+		l.set.held -= l.bytes
+	}
+	l.held, l.older = false, 0
+	l.removed, l.over, l.toldDry = false, false, false
 }
 
 // admit says what becomes of a value of that size, and begins an overflow.

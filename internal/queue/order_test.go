@@ -247,3 +247,30 @@ func TestRunningTellsValuesAndTimes(t *testing.T) {
 		s.Running(func(int, int, time.Time) { t.Error("no handler runs") })
 	})
 }
+
+// Dry is no handler: it holds no value.
+func TestRunningTellsAttemptsAndNotDry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		cfg := narrow(3)
+		cfg.Dry = func(*queue.Lane[int]) { <-gate }
+		s := newStage(t, cfg)
+		a, b, dry := s.NewLane(), s.NewLane(), s.NewLane()
+		pushAll(t, a, 1)
+		pushAll(t, b, 2)
+		s.finish(2, retryIn(0))
+		dry.Hold()
+		push(dry, 11, 12, 13)
+		dry.Release(nil, nil, func(int) bool { return false })
+		require.Len(t, s.dries(), 1)
+		seen := map[int]int{}
+		s.Running(func(v, attempt int, since time.Time) {
+			seen[v] = attempt
+			require.Zero(t, since, "the Set is not Timed")
+		})
+		require.Equal(t, map[int]int{1: 1, 2: 2}, seen)
+		close(gate)
+		s.runDry()
+		s.empty()
+	})
+}

@@ -309,3 +309,58 @@ func TestDrainWaitsForDry(t *testing.T) {
 		require.NoError(t, <-drained)
 	})
 }
+
+// Overflow is what the next push would do to a lane that has reached a bound, to
+// the value and to the byte.
+func TestOverflowOfALaneThatIsFull(t *testing.T) {
+	const perLane, laneBytes, bytes = 3, 10, 20
+	for name, c := range map[string]struct {
+		sizes []int // of what waits in the lane
+		other int   // bytes of another one
+		want  bool
+	}{
+		"nothing waits":                        {},
+		"nothing waits, the set is full":       {other: bytes},
+		"one value less":                       {sizes: []int{1, 1}},
+		"values":                               {sizes: []int{1, 1, 1}, want: true},
+		"one byte less":                        {sizes: []int{5, 4}},
+		"bytes":                                {sizes: []int{5, 5}, want: true},
+		"one large value":                      {sizes: []int{15}, want: true},
+		"the set has room for one byte":        {sizes: []int{1}, other: bytes - 2},
+		"the set is full":                      {sizes: []int{1}, other: bytes - 1, want: true},
+		"the set is full by values of no size": {sizes: []int{0}, other: bytes, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, queue.Config[int]{Workers: 1, PerLane: perLane, LaneBytes: laneBytes, Bytes: bytes})
+				busy, l, other := s.NewLane(), s.NewLane(), s.NewLane()
+				busy.Push(0, 1)
+				require.Equal(t, []int{0}, s.holding())
+				want := []int{0}
+				for i, size := range c.sizes {
+					require.Equal(t, queue.Accepted, l.Push(1+i, size))
+					want = append(want, 1+i)
+				}
+				other.Hold()
+				if c.other > 0 {
+					other.PushBefore(9, c.other)
+				}
+
+				l.Hold()
+				require.False(t, l.Overflow(), "a held lane is left as it is")
+				l.Release(nil, nil, nil)
+				require.Equal(t, c.want, l.Overflow())
+				require.Equal(t, c.want, l.Overflow(), "it says the same again")
+				if c.want {
+					require.Equal(t, queue.Dropped, l.Push(8, 0))
+				}
+				require.Equal(t, want, s.runDry())
+				require.Equal(t, c.want, len(s.dries()) == 1)
+				l.Reopen()
+				require.False(t, l.Overflow())
+				other.Remove()
+				s.empty()
+			})
+		})
+	}
+}

@@ -96,6 +96,42 @@ func TestRemoveAfterStop(t *testing.T) {
 		pushAll(t, l, 1, 2)
 		undelivered, _ := s.Stop()
 		require.Equal(t, 2, undelivered)
-		require.Zero(t, l.Remove())
+		require.Zero(t, l.RemoveFunc(func(v int) { t.Errorf("%d is told twice", v) }))
+	})
+}
+
+func TestRemoveFuncTellsEachInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, wide(1))
+		l := s.NewLane()
+		pushAll(t, l, 1, 2, 3)
+		s.finish(1, retryIn(time.Hour))
+		l.Hold()
+		pushAll(t, l, 4)
+		var told []int
+		require.Equal(t, 4, l.RemoveFunc(func(v int) { told = append(told, v) }))
+		require.Equal(t, []int{1, 2, 3, 4}, told)
+		require.Zero(t, l.RemoveFunc(func(v int) { t.Errorf("%d is told twice", v) }))
+		s.empty()
+	})
+}
+
+func TestIdleLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, wide(1))
+		l := s.NewNamed("its owner's")
+		require.Equal(t, "its owner's", l.Key())
+		require.True(t, l.Idle())
+		l.Hold()
+		pushAll(t, l, 1)
+		require.False(t, l.Idle(), "it waits")
+		l.Release(nil, nil, nil)
+		require.Equal(t, []int{1}, s.holding())
+		require.False(t, l.Idle(), "it is inside")
+		s.finish(1, retryIn(time.Hour))
+		require.False(t, l.Idle(), "it waits for another attempt")
+		l.Remove()
+		require.True(t, l.Idle())
+		s.empty()
 	})
 }

@@ -249,6 +249,54 @@ func TestSpareRoomIsBounded(t *testing.T) {
 	require.Positive(t, m.s.spareRoom)
 }
 
+// Who grows takes the room that another one left; who has room enough leaves it
+// to others.
+func TestSpareRoomIsForWhoGrows(t *testing.T) {
+	m := newSpareModel(t, 1)
+	for len(m.lanes) < 3 {
+		m.lanes = append(m.lanes, m.s.NewLane())
+	}
+	m.want = make([][]*payload, len(m.lanes))
+	const small = 1 + keepCap
+	push := func(lane, n int) {
+		for range n {
+			m.push(lane)
+		}
+	}
+	push(0, 100)
+	room := m.lanes[0].items.rest.room()
+	for range 100 {
+		m.pop(0)
+	}
+	require.Equal(t, room, m.s.spareRoom)
+	for range 3 {
+		push(1, small)
+		push(2, small)
+		require.Equal(t, room, m.s.spareRoom, "they need no more than they have")
+		for range small {
+			m.pop(1)
+			m.pop(2)
+		}
+	}
+	push(1, small+1)
+	require.Zero(t, m.s.spareRoom)
+	require.Equal(t, room, m.lanes[1].items.rest.room())
+	push(2, 10*small)
+	for range 10 * small {
+		m.pop(2)
+	}
+	left := m.s.spareRoom
+	require.Positive(t, left)
+	push(1, room)
+	require.Equal(t, left, m.s.spareRoom, "it would be of no use")
+	for len(m.want[1]) > small {
+		m.pop(1)
+	}
+	push(1, 1)
+	require.Equal(t, left, m.s.spareRoom, "it has more than it needs")
+	m.judge()
+}
+
 // Values that were handed over are free, while the Set, its lanes and its spare
 // room live on.
 func TestHandledValuesAreNotKept(t *testing.T) {
