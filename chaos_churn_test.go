@@ -295,7 +295,7 @@ func (c *chaos) allTold(key string) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		tr := c.tracks[key]
-		return !slices.ContainsFunc(c.lost(tr), func(n int) bool { return !c.covered(key, tr.sent[n], time.Now()) })
+		return !slices.ContainsFunc(c.lost(tr), func(n int) bool { return !c.covered(key, tr.sent[n], tr.sent[n].after) })
 	}, "G2: something of %s was lost, and no gap is told", c.nameOf(key))
 }
 

@@ -23,7 +23,6 @@ import (
 
 var (
 	chaosSeeds = flag.Uint64("chaos.seeds", 40, "how many seeds TestChaos runs")
-	chaosSince = flag.Bool("chaos.since", false, "TestChaos checks too when gaps say they began")
 	chaosSeed  = flag.Int64("chaos.seed", -1, "the one seed that TestChaos runs")
 )
 

@@ -51,9 +51,9 @@ func TestNothingIsDroppedBehindTheGapOfAnOverflow(t *testing.T) {
 			push := func() {
 				switch tt.key {
 				case "":
-					l.push(l.chain, "", &updates[0], SourceWebsocket, time.Now())
+					l.push(l.chain, "", &updates[0], SourceWebsocket, time.Now(), time.Time{})
 				case "known":
-					l.push(l.lookup(tt.key), tt.key, &updates[0], SourceWebsocket, time.Now())
+					l.push(l.lookup(tt.key), tt.key, &updates[0], SourceWebsocket, time.Now(), time.Time{})
 				default:
 					l.pushForeign(tt.key, &updates[0], time.Now())
 				}

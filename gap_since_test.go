@@ -30,6 +30,7 @@ func drop(t *testing.T, chainWide bool, opts ...bitcart.Option) *dropping {
 	s := &dropping{d: newDaemon(t, "BTC"), j: newDiary(), in: newInbox(t), open: make(chan struct{})}
 	cfg := recovering()
 	cfg.QueuePerWallet = 1
+	cfg.PingInterval = 5 * time.Millisecond // pongs say how far the daemon has been read
 	m, keys := serve(t, s.d, 1, append(opts, bitcart.WithStream(cfg), bitcart.WithHooks(s.j.hooks()))...)
 	s.m, s.key = m, keys[0]
 	event, key, other, otherKey := "own", s.key, "new_block", ""
@@ -49,6 +50,10 @@ func drop(t *testing.T, chainWide bool, opts ...bitcart.Option) *dropping {
 	s.since = time.Now()
 	emit(t, s.d, otherKey, other, 9, 10)
 	require.Equal(t, []int{9}, others.numbers(1))
+	for after := range 2 { // the second pong is of a ping that was sent after the first
+		heard := time.Now()
+		eventually(t, func() bool { return m.Stats()[0].LastFrame.After(heard) }, "pong %d", after)
+	}
 	return s
 }
 

@@ -75,10 +75,14 @@ type ArmInfo struct {
 // Gap says that events may be missing.
 type Gap struct {
 	Currency  string
-	Coin      *Coin     // whose events may be missing; nil = those of every wallet of the currency
-	ChainWide bool      // chain-wide events may be missing too
-	Since     time.Time // events from then on may be missing; for GapStart, events before then
-	Reason    GapReason
+	Coin      *Coin // whose events may be missing; nil = those of every wallet of the currency
+	ChainWide bool  // chain-wide events may be missing too
+	// Events that the daemon sent from then on may be missing; for GapStart, events
+	// before then. It is not later than the first that is missing was sent, by the
+	// clock of this process. It may be too early, usually by up to PingInterval: only
+	// a pong tells how far the daemon has been read.
+	Since  time.Time
+	Reason GapReason
 }
 
 // GapReason says why events may be missing.

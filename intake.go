@@ -118,7 +118,7 @@ func (l *link) flush() {
 	if len(in.list) == 0 {
 		return
 	}
-	l.pushAll(in.list, in.entries, in.now)
+	l.pushAll(in.list, in.entries, in.now, time.Time{})
 	clear(in.list)
 	clear(in.entries)
 	in.list, in.entries = in.list[:0], in.entries[:0]
@@ -131,8 +131,9 @@ func (l *link) rest() {
 	l.inbox.cutter.Forget()
 }
 
-// pushAll is the one way from a transport into the wallets' lanes.
-func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.Time) {
+// pushAll is the one way from a transport into the wallets' lanes. What it pushes
+// came at now and was sent after the time sent; zero = sentAfter tells.
+func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now, sent time.Time) {
 	l.countReceived(len(list), now)
 	l.hist.Lock()
 	defer l.hist.Unlock()
@@ -146,47 +147,52 @@ func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now time.T
 			entries[i].V.ev.Repeat = l.note(list[i].w, list[i].item)
 		})
 		if out != queue.Accepted {
-			l.refused(list[n-1], out, now)
+			if sent.IsZero() {
+				sent = l.sentAfter()
+			}
+			l.refused(list[n-1], out, sent)
 		}
 		list, entries = list[n:], entries[n:]
 	}
 }
 
-// refused notes an event that has found no place in its lane. hist is held.
-func (l *link) refused(a arrived, out queue.Outcome, now time.Time) {
+// refused notes an event, sent after that time, that has found no place in its
+// lane. hist is held.
+func (l *link) refused(a arrived, out queue.Outcome, sent time.Time) {
 	if out == queue.Overflowed {
-		l.overflowed(a.w, now)
+		l.overflowed(a.w, sent)
 	}
 	if out == queue.Overflowed || out == queue.Dropped {
-		l.noteDropped(a, now)
+		l.noteDropped(a, sent)
 	}
 	l.pushed(a.w.coin, out)
 }
 
-// noteDropped notes an update that the lane of its wallet has dropped. hist is held.
-func (l *link) noteDropped(a arrived, now time.Time) {
+// noteDropped notes an update, sent after that time, that the lane of its wallet
+// has dropped. hist is held.
+func (l *link) noteDropped(a arrived, sent time.Time) {
 	l.laneOwner(a.w).lastDropped = a.item.Key
 	switch {
 	case l.single:
 		for _, w := range l.allWatches() { // the one, if any
-			w.lacksMore(now)
+			w.lacksMore(sent)
 			// Chain-wide ones come before the daemon has loaded the wallet, too.
 			w.unqueued = w.unqueued || a.item.Chain && !w.sure
 		}
 	case a.w != l.chain:
-		a.w.lacksMore(now)
+		a.w.lacksMore(sent)
 	}
 }
 
 // push is accept and flush for one update: a poller's, or one that came for a
 // stranger's wallet while that was being added.
-func (l *link) push(w *watch, key string, u *wire.Update, src Source, now time.Time) {
+func (l *link) push(w *watch, key string, u *wire.Update, src Source, now, sent time.Time) {
 	if !l.isUpdate(u) {
 		return
 	}
 	var one inbox
 	one.add(w, l.event(u, w.coin, key, src, now), now)
-	l.pushAll(one.list, one.entries, now)
+	l.pushAll(one.list, one.entries, now, sent)
 }
 
 // isUpdate reports whether u is an update; what is none is counted and logged.
@@ -236,7 +242,7 @@ func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	}
 	l.mu.Unlock()
 	if w != nil { // it was added meanwhile
-		l.push(w, key, u, SourceWebsocket, now)
+		l.push(w, key, u, SourceWebsocket, now, time.Time{})
 		return
 	}
 	l.countReceived(1, now)

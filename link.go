@@ -9,6 +9,7 @@ import (
 
 	"github.com/bitcart-go/bitcart/internal/queue"
 	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wsconn"
 )
 
 // linkPlan says what a link serves.
@@ -51,7 +52,8 @@ type link struct {
 	poller     *poller // nil for a websocket
 	armed      int
 
-	over atomic.Bool // its transport has ended, although ctx has not
+	over   atomic.Bool             // its transport has ended, although ctx has not
+	socket atomic.Pointer[opening] // the last connection; nil before the first, and for a poller
 	// Grows when the connection is made or lost, and when a poller finds the daemon
 	// restarted: a wallet is armed if it was loaded in the present epoch.
 	epoch   atomic.Uint64
@@ -108,7 +110,7 @@ type watch struct {
 	unqueued  bool          // the chain's were dropped when the daemon may not have loaded it
 	seen      replay.Wallet // a manager's wallets
 	last      replay.Log    // what tells repeats on a Coin's own stream
-	droppedAt time.Time     // when its lane overflowed; zero = it has not
+	droppedAt time.Time     // since when what its lane has dropped was sent, once it has overflowed; zero = it has not
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
 	episode     uint32 // counts what may have interrupted its events
@@ -138,6 +140,7 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 		LaneBytes: l.cfg.QueueBytes / 8, Bytes: l.cfg.QueueBytes,
 		Arrival: s.pull != nil,
 		Timed:   l.asksForSlowHandlers(),
+		Since:   l.sentAfter,
 		Handle:  l.handle,
 		Dry:     l.dry,
 	})
@@ -335,24 +338,44 @@ func (l *link) reportLoss(err error, retryIn time.Duration) {
 	}
 }
 
-// overflowed notes that a lane drops from now on: whatever gap was reported
-// before does not stand for it. hist is held.
-func (l *link) overflowed(w *watch, now time.Time) {
-	l.full(w, now)
+// overflowed notes that a lane drops from now on, first an update that was sent
+// after that time: whatever gap was reported before does not stand for it. hist is
+// held.
+func (l *link) overflowed(w *watch, sent time.Time) {
+	l.full(w, sent)
 	switch {
 	case l.single:
 		l.together.Drop()
 		for _, w := range l.allWatches() { // the one, if any
 			w.episode++
-			w.lacks(now)
+			w.lacks(sent)
 		}
 	case w == l.chain:
 		l.chainLog.Drop()
 	default:
 		w.seen.Drop(&l.chainLog)
 		w.episode++
-		w.lacks(now)
+		w.lacks(sent)
 	}
+}
+
+// opening is a connection and when its dial began.
+type opening struct {
+	conn    *wsconn.Conn
+	dialled time.Time
+}
+
+// sentAfter is a time before the daemon sent what has just been read: only a pong
+// says how far the daemon has been read.
+func (l *link) sentAfter() time.Time {
+	o := l.socket.Load()
+	if o == nil {
+		return time.Now()
+	}
+	if t := o.conn.ReadUpTo(); !t.IsZero() {
+		return t
+	}
+	return o.dialled
 }
 
 // laneOwner is the watch that keeps what is known of an overflow of w's lane. On

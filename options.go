@@ -377,7 +377,8 @@ type StreamConfig struct {
 	// the connection, and the stream reconnects. 0 = 16 MiB.
 	ReadLimit int64
 	// PingInterval is how long a connection may be silent before the stream
-	// sends a ping. 0 = 20 s.
+	// sends a ping. A busy one is pinged as often: a pong also tells how far the
+	// daemon has been read, see Gap.Since. 0 = 20 s.
 	PingInterval time.Duration
 	// PongTimeout is how long the answer to a ping may take before the
 	// connection counts as dead. 0 = 10 s.

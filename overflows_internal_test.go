@@ -28,7 +28,7 @@ func TestManyOverflowsOfManyWallets(t *testing.T) {
 	coins[0].On("own", func(context.Context, *Event) error { <-open; return nil })
 	updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
 	require.NoError(t, err)
-	push := func(c *Coin) { l.push(l.lookup(c.key), c.key, &updates[0], SourceWebsocket, time.Now()) }
+	push := func(c *Coin) { l.push(l.lookup(c.key), c.key, &updates[0], SourceWebsocket, time.Now(), time.Time{}) }
 	for range 10 { // one inside, and QueueBytes are full
 		push(coins[0])
 	}
@@ -63,7 +63,7 @@ func TestOwnerOfALane(t *testing.T) {
 		if busy {
 			updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
 			require.NoError(t, err)
-			l.push(old, before.key, &updates[0], SourceWebsocket, time.Now())
+			l.push(old, before.key, &updates[0], SourceWebsocket, time.Now(), time.Time{})
 			<-inside
 		}
 		l.removeCoin(before)

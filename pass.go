@@ -112,12 +112,12 @@ func (w *watch) lacks(since time.Time) {
 	}
 }
 
-// lacksMore notes an update that is dropped: a gap that was told before does not
-// stand for it. hist is held.
-func (w *watch) lacksMore(now time.Time) {
+// lacksMore notes an update that is dropped, and was sent after that time: a gap
+// that was told before does not stand for it. hist is held.
+func (w *watch) lacksMore(sent time.Time) {
 	if w.gapIn == w.episode {
 		w.episode++
-		w.lacks(now)
+		w.lacks(sent)
 	}
 }
 

@@ -112,7 +112,7 @@ func TestGapOfEveryWalletBesideAnOlderOne(t *testing.T) {
 			g, p, failed, cut := halfRead(t)
 			updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
 			require.NoError(t, err)
-			g.push(g.ws[0], "0", &updates[0], SourceWebsocket, time.Now()) // it waits for the pass
+			g.push(g.ws[0], "0", &updates[0], SourceWebsocket, time.Now(), time.Time{}) // it waits for the pass
 			at := time.Now()
 			give(g.recovery, p, g.ws, cut)
 			require.Equal(t, []Gap{
@@ -197,7 +197,7 @@ func (g *rig) overflow(w *watch) (open chan struct{}) {
 	w.coin.On("own", func(context.Context, *Event) error { inside <- struct{}{}; <-open; return nil })
 	updates, _, err := wire.CutList([]byte(`[{"event":"own"}]`))
 	require.NoError(g.t, err)
-	push := func() { g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now()) }
+	push := func() { g.push(w, w.coin.key, &updates[0], SourceWebsocket, time.Now(), time.Time{}) }
 	push()
 	<-inside
 	push()

@@ -339,11 +339,11 @@ func (p *poller) push(t pollTask, answer dequeued) replay.Position {
 	now := time.Now()
 	for _, u := range answer.updates {
 		if !chainWide(u.Event) {
-			p.l.push(w, w.coin.key, &u, SourcePoll, now)
+			p.l.push(w, w.coin.key, &u, SourcePoll, now, t.since)
 			continue
 		}
 		if fresh[0] {
-			p.l.push(p.l.chain, "", &u, SourcePoll, now)
+			p.l.push(p.l.chain, "", &u, SourcePoll, now, t.since)
 		}
 		fresh = fresh[1:]
 	}

@@ -74,7 +74,7 @@ type socket struct {
 	served   bool      // there was a connection
 	told     bool      // the stream knows how the first attempt went
 	downAt   time.Time // when the last connection ended
-	lastLife time.Time // its last frame: what came after it may be missing
+	lastLife time.Time // up to when it was read: what was sent after that may be missing
 }
 
 // run connects until ctx ends or there is no further attempt.
@@ -82,6 +82,7 @@ func (w *socket) run(ctx context.Context) error {
 	for {
 		w.attempts++
 		w.l.recovery.setDialing(true)
+		dialled := time.Now()
 		conn, err := w.l.dial(ctx)
 		if err != nil {
 			w.l.recovery.setDialing(false)
@@ -91,6 +92,7 @@ func (w *socket) run(ctx context.Context) error {
 		}
 		w.tellFirst(err)
 		if err == nil {
+			w.l.socket.Store(&opening{conn, dialled})
 			err = w.use(ctx, conn)
 			w.l.recovery.setDialing(false)
 			if ctx.Err() != nil {
@@ -183,7 +185,7 @@ func (w *socket) serve(ctx context.Context, conn *wsconn.Conn) error {
 	defer func() {
 		l.disconnected(p)
 		// What a pass has not recovered is missing since before it.
-		if life := conn.LastFrame(); p.complete.Load() && !life.IsZero() {
+		if life := conn.ReadUpTo(); p.complete.Load() && !life.IsZero() {
 			w.lastLife = life
 		} else if w.lastLife.IsZero() {
 			w.lastLife = l.started
@@ -210,6 +212,7 @@ func (l *link) dial(ctx context.Context) (*wsconn.Conn, error) {
 	conn, err := wsconn.Dial(ctx, wsconn.Config{
 		URL: l.d.websocketURL(), Header: header, Transport: l.d.transport,
 		ReadLimit: l.cfg.ReadLimit, PingInterval: l.cfg.PingInterval, PongTimeout: l.cfg.PongTimeout,
+		PingBusy:     true,
 		CloseTimeout: closePatience,
 		LastLife:     func() time.Time { return l.lifeByCalls(current.Load()) },
 		BeforeWait:   l.rest,

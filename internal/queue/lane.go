@@ -195,8 +195,8 @@ func (l *Lane[T]) Release(first []T, size func(T) int, keep func(T) bool) {
 	s.announce()
 }
 
-// DroppingSince is when a lane of [Set.PushKeyed] has overflowed, zero if it has
-// not. The owner of other lanes can note that with the outcome of its push.
+// DroppingSince is when a lane of [Set.PushKeyed] has overflowed, by [Config], zero
+// if it has not. The owner of other lanes can note that with the outcome of its push.
 func (l *Lane[T]) DroppingSince() time.Time {
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
@@ -332,7 +332,11 @@ func (l *Lane[T]) noteDropping() {
 	if l.set.dropping == nil {
 		l.set.dropping = make(map[*Lane[T]]time.Time)
 	}
-	l.set.dropping[l] = time.Now()
+	since := time.Now
+	if l.set.cfg.Since != nil {
+		since = l.set.cfg.Since
+	}
+	l.set.dropping[l] = since()
 }
 
 func (l *Lane[T]) enter(v T, size int) {

@@ -45,6 +45,10 @@ type Config[T any] struct {
 	// Timed notes when each Handle began, for [Set.Running]. It costs a look at
 	// the clock for each value.
 	Timed bool
+	// Since is asked since when the values that a keyed lane drops may have been
+	// made, for [Lane.DroppingSince], when that overflows. It must be short and must
+	// not call the set. nil = the time of the overflow.
+	Since func() time.Time
 	// Dry is told, with no lock held, that an overflowed lane has handed over
 	// all it had. What is pushed is dropped until the lane is reopened; a
 	// keyed lane that is empty and not held when Dry returns is forgotten

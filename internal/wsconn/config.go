@@ -46,6 +46,10 @@ type Config struct {
 	// sign of life. 0 = 20 s; negative = no keep-alive and no ping after the dial.
 	PingInterval time.Duration
 
+	// PingBusy has a peer pinged at PingInterval also while it sends, so that ReadUpTo
+	// is little older than that.
+	PingBusy bool
+
 	// PongTimeout is how long an asked peer may go on being silent before the
 	// connection is given up. 0 = 10 s.
 	PongTimeout time.Duration

@@ -45,3 +45,30 @@ func TestHeardGoesByThePingThatWasAnswered(t *testing.T) {
 		require.False(t, c.Heard(time.Hour), "the connection has ended")
 	})
 }
+
+// A pong says what has been read: what was written before its ping was sent, not what was written before it was
+// answered.
+func TestReadUpTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const latency = time.Second
+		c := dial(t, wsconn.Config{URL: "ws://host", PingInterval: -1, Transport: inPipe(t, func(ws *websocket.Conn) {
+			answer := ws.PingHandler()
+			ws.SetPingHandler(func(payload string) error {
+				time.Sleep(latency)
+				return answer(payload)
+			})
+			idle(ws)
+		})})
+		ended := reading(c, nil)
+		require.Zero(t, c.ReadUpTo(), "nothing was answered")
+		for range 3 {
+			time.Sleep(time.Hour)
+			sent := time.Now()
+			require.NoError(t, c.Ping(t.Context()))
+			require.Equal(t, sent, c.ReadUpTo())
+			require.Equal(t, latency, time.Since(sent))
+		}
+		require.NoError(t, c.Close())
+		<-ended
+	})
+}

@@ -52,12 +52,29 @@ func (c *Conn) checkLife(watch *watchdog) time.Duration {
 	now := time.Since(c.epoch)
 	do, pause := watch.check(now, c.life(now))
 	switch do {
+	case carryOn:
+		if c.cfg.PingBusy {
+			pause = min(pause, c.pingBusy(now))
+		}
 	case askPeer:
 		c.sendPing()
 	case peerDead:
 		c.endWithFarewell(ErrPongTimeout, websocket.CloseGoingAway)
 	}
 	return max(0, pause-(time.Since(c.epoch)-now))
+}
+
+// pingBusy sends a ping if the last one is PingInterval old, and returns when the
+// next one is due.
+func (c *Conn) pingBusy(now time.Duration) time.Duration {
+	c.mu.Lock()
+	left := c.sentAt + c.cfg.PingInterval - now
+	c.mu.Unlock()
+	if left > 0 {
+		return left
+	}
+	c.sendPing()
+	return c.cfg.PingInterval
 }
 
 // life is the last sign of life since epoch; the dial was one.
@@ -136,6 +153,18 @@ func (c *Conn) Heard(within time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.answered > 0 && time.Since(c.epoch)-c.answered <= within
+}
+
+// ReadUpTo is a time such that everything that the peer had written before it has
+// been read: that of the last ping that was answered before the next one was sent.
+// It is the zero Time before the first.
+func (c *Conn) ReadUpTo() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered == 0 {
+		return time.Time{}
+	}
+	return c.epoch.Add(c.answered)
 }
 
 // Ping sends a ping and waits for its pong. When it returns nil, every frame that

@@ -118,6 +118,23 @@ func TestBusyPeerIsNeverPinged(t *testing.T) {
 	})
 }
 
+func TestBusyPeerIsPingedOnDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, every := range []time.Duration{0, 7 * time.Second, 19 * time.Second} {
+			var pings atomic.Int64
+			c := dial(t, wsconn.Config{URL: "ws://host", PingBusy: true, Transport: inPipe(t, countPings(&pings, every, 2*time.Hour))})
+			ended := reading(c, nil)
+			for range 180 {
+				time.Sleep(20 * time.Second)
+				require.LessOrEqual(t, time.Since(c.ReadUpTo()), 20*time.Second)
+			}
+			require.LessOrEqual(t, pings.Load(), int64(181), "no more often than an idle one")
+			require.NoError(t, c.Close())
+			<-ended
+		}
+	})
+}
+
 func TestIdlePeerThatAnswersLivesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pings atomic.Int64
