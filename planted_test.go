@@ -55,6 +55,8 @@ var planted = []struct{ name, file, right, wrong string }{
 		"dequeue.go", "chainProven = sure && r.l.coversChain(w) &&", "chainProven = sure && w.sure &&"},
 	{"a refill of the chain's lane that begins anew has forgotten since when",
 		"refill.go", "if since.IsZero() || before.since.Before(since) {", "if false {"},
+	{"a gap begins when the last frame was read",
+		"websocket.go", "life := conn.ReadUpTo(); p", "life := conn.LastFrame(); p"},
 }
 
 // TestPlantedBugs: each planted bug is one place of the code, and with -chaos.plant TestChaos finds it.
