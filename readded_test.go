@@ -59,7 +59,7 @@ func TestG2AnswerOfAWalletThatWasAddedAgain(t *testing.T) {
 // many others join before it.
 func TestG1NewWalletWaitsFromTheStart(t *testing.T) {
 	t.Parallel()
-	const others = 5000
+	const others = 2000
 	d := newDaemon(t, "ETH")
 	m, _ := serve(t, d, 1, bitcart.WithStream(recovering()))
 	key := d.NewWallet()
