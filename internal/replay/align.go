@@ -144,10 +144,7 @@ func (al *alignment) pairSwapped(s, a []Item, equal func(x, y Item) bool) {
 // pairAnywhere pairs equal bytes that were left over, however far apart: what two
 // queues tell of one sequence can be put together in a wrong order.
 func (al *alignment) pairAnywhere(seen, answer []Item) {
-	if al.toSeen == nil {
-		return
-	}
-	s, a := seen[al.prefix:len(seen)-al.suffix], answer[al.prefix:len(answer)-al.suffix]
+	s, a := seen[al.prefix:], answer[al.prefix:]
 	places := map[Fingerprint][]int{}
 	for i, k := range al.toAnswer {
 		if k < 0 {
@@ -191,7 +188,7 @@ func (al *alignment) pairGreedily(s, a []Item) {
 		}
 		if len(list) > 0 {
 			al.pair(list[0], k)
-			next, list = list[0]+1, list[1:]
+			next = list[0] + 1
 		}
 		places[it.Key] = list
 	}

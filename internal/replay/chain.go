@@ -24,9 +24,6 @@ func (c *Chain) Merge(at Position, fps []Fingerprint) (fresh []bool, after Posit
 	if len(fps) == 0 {
 		return nil, at
 	}
-	if c.base == 0 {
-		c.base = 1 // so that no place of an item is the zero Position
-	}
 	i := 0
 	if at == 0 {
 		i = c.align(fps)

@@ -110,6 +110,23 @@ func TestLogOverPhases(t *testing.T) {
 	}
 }
 
+// The sieve is worth its upkeep only while it knows most new updates for new, however
+// many there have been.
+func TestSieveLetsFewThrough(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	var l Log
+	through := 0
+	const n = 20_000
+	for i := range n {
+		fp := Fingerprint(rng.Uint64())
+		if i > 0 && l.last.sieve.holds(fp) {
+			through++
+		}
+		require.False(t, l.Add(fp))
+	}
+	require.Less(t, through, n/4)
+}
+
 // A zero fingerprint is one like others: an empty log has not seen it.
 func TestLogOfZeros(t *testing.T) {
 	var l Log

@@ -8,6 +8,7 @@ import (
 )
 
 func TestLogReportsRepeatsOfTheLastHundred(t *testing.T) {
+	require.Equal(t, 100, Size, "users were told so")
 	var l Log
 	update := func(i int) Fingerprint { return Of(fmt.Sprintf("update %d", i)) }
 	require.False(t, l.Add(update(0)))
@@ -59,6 +60,27 @@ func TestChainTellsEachItemOnce(t *testing.T) {
 			{1, []Fingerprint{2}, []bool{true}},
 			{0, []Fingerprint{2, 5}, []bool{false, true}},
 		}},
+		{"a queue that began later, among contents that repeat", []step{
+			{0, []Fingerprint{1, 2, 1, 2}, []bool{true, true, true, true}},
+			{1, []Fingerprint{1, 2}, []bool{false, false}},
+			{1, []Fingerprint{1}, []bool{true}},
+			{0, []Fingerprint{1}, []bool{false}},
+		}},
+		{"a queue that began later and is ahead", []step{
+			{0, []Fingerprint{3, 1, 1}, []bool{true, true, true}},
+			{1, []Fingerprint{1, 1, 2}, []bool{false, false, true}},
+			{0, []Fingerprint{2}, []bool{false}},
+		}},
+		{"a queue that began earlier and is ahead", []step{
+			{0, []Fingerprint{1, 2}, []bool{true, true}},
+			{1, []Fingerprint{1, 2, 1, 2, 3}, []bool{false, false, true, true, true}},
+			{0, []Fingerprint{1, 2, 3}, []bool{false, false, false}},
+		}},
+		{"a queue that began later and is behind", []step{
+			{0, []Fingerprint{1, 2, 3, 1, 2, 4}, []bool{true, true, true, true, true, true}},
+			{1, []Fingerprint{1, 2}, []bool{false, false}},
+			{1, []Fingerprint{1}, []bool{true}}, // the append of 4 was skipped
+		}},
 		{"an answer without such items", []step{
 			{0, nil, nil},
 			{0, []Fingerprint{1}, []bool{true}},
@@ -89,6 +111,26 @@ func TestChainForgetsButStaysInStep(t *testing.T) {
 		}
 	}
 	require.Less(t, len(c.items), 2*chainSize+1)
+	require.GreaterOrEqual(t, len(c.items), chainSize)
 	fresh, _ := c.Merge(slow, []Fingerprint{Fingerprint(5*chainSize - 1)})
 	require.Equal(t, []bool{false}, fresh)
+}
+
+// A queue that was not read for so long that its place is forgotten is taken up where
+// what it tells stands among what is remembered.
+func TestChainOfAQueueThatFellBehind(t *testing.T) {
+	var c Chain
+	_, slow := c.Merge(0, []Fingerprint{0})
+	var fast Position
+	var last []Fingerprint
+	for i := range 3 * chainSize {
+		_, fast = c.Merge(fast, []Fingerprint{Fingerprint(i)})
+		last = append(last, Fingerprint(i))
+	}
+	last = last[len(last)-100:]
+	fresh, slow := c.Merge(slow, last)
+	require.Equal(t, make([]bool, 100), fresh)
+	require.Equal(t, fast, slow)
+	fresh, _ = c.Merge(slow, last[:1])
+	require.Equal(t, []bool{true}, fresh, "the same again is another one")
 }

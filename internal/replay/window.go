@@ -28,7 +28,7 @@ func dropOldest[T any](list []T, n int) []T { return list[:copy(list, list[n:])]
 // overtaken returns which of the items since the last connect are not in the
 // answer although the next ones are: the daemon may append them yet.
 func overtaken(r *reading, fresh int) (places []int) {
-	for i := max(fresh, r.last-reach, 0); i < r.last; i++ {
+	for i := max(fresh, r.last-reach); i < r.last; i++ {
 		if !r.al.paired(i) {
 			places = append(places, i)
 		}
