@@ -8,11 +8,11 @@ package replay
 type ChainHistory struct {
 	log   Log
 	items []Item
-	ids   []uint64 // of the items: places change, an id does not
-	put   []bool   // of the items: an answer brought it, it was not seen live
-	named uint64   // the last id that was given
-	live  uint64   // the id of the last item that was seen live
-	size  int      // what a queue holds, if more than QueueSize
+	ids   []uint64   // of the items: places change, an id does not
+	put   []bringing // of the items
+	named uint64     // the last id that was given
+	live  uint64     // the id of the last item that was seen live
+	size  int        // what a queue holds, if more than QueueSize
 
 	holding bool
 	doubt   bool   // updates may be missing that no answer has brought and no gap has told
@@ -27,13 +27,30 @@ type ChainHistory struct {
 	lost    uint64 // the id of the last item before the daemon lost its queues; 0 = none
 }
 
+// bringing tells of an item how it came: seen live, or in an answer, and during
+// which doubt that was.
+type bringing uint32
+
+const (
+	seenLive         bringing = iota
+	broughtUndoubted          // by an answer while nothing was in doubt; higher ones are doubts
+)
+
+// bringing is how an item comes that an answer brings now.
+func (c *ChainHistory) bringing() bringing {
+	if !c.doubt {
+		return broughtUndoubted
+	}
+	return broughtUndoubted + bringing(c.doubts)
+}
+
 // Add notes a live update: one that is handed over or, after
 // [ChainHistory.Hold], held. An update that is dropped must not be added. It
 // reports whether one of the last 100 updates has the same bytes.
 func (c *ChainHistory) Add(it Item) (repeat bool) {
 	c.named++
 	c.live = c.named
-	c.items, c.ids, c.put = append(c.items, it), append(c.ids, c.named), append(c.put, false)
+	c.items, c.ids, c.put = append(c.items, it), append(c.ids, c.named), append(c.put, seenLive)
 	c.trim()
 	return c.log.Add(it.Bytes)
 }
@@ -103,14 +120,15 @@ func (c *ChainHistory) Len() int { return len(c.items) }
 type cursor struct {
 	drained  bool
 	holding  bool
-	loose    bool   // as in History
-	born     uint32 // the doubt of the chain during which its queue was first relied on; 0 = none
-	holds    int    // how many holds the chain had had when the wallet's began
-	told     uint64 // the last item that its queue has told
-	optional uint64 // items up to this one may be in the queue or not
-	seen     uint64 // the last item before the hold
-	asked    uint64 // the last id that was given when the queue was asked
-	late     uint64 // an item that others had overtaken in the queue before the last drain; 0 = none
+	loose    bool     // as in History
+	born     uint32   // the doubt of the chain during which its queue was first relied on; 0 = none
+	young    bringing // how items can come that are older than its queue; seenLive = they cannot
+	holds    int      // how many holds the chain had had when the wallet's began
+	told     uint64   // the last item that its queue has told
+	optional uint64   // items up to this one may be in the queue or not
+	seen     uint64   // the last item before the hold
+	asked    uint64   // the last id that was given when the queue was asked
+	late     uint64   // an item that others had overtaken in the queue before the last drain; 0 = none
 }
 
 func (c *ChainHistory) lastID() uint64 {
@@ -184,7 +202,7 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 	if c.holding {
 		r.byHold = v.know(&r.reading, answer, min(v.seen, max(0, c.since-start)))
 	}
-	if !c.certain(start+max(v.seen, v.optional), start+v.fresh, at.asked) {
+	if !c.certain(start+max(v.seen, v.optional), start+v.fresh, at) {
 		r.known.later, r.byHold.later = false, false
 	}
 	switch {
@@ -198,11 +216,11 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 }
 
 // certain reports whether any of the items between two places must have been in
-// a queue that was asked when asked was the last item with a name. What another
-// wallet's answer has brought since then may be younger.
-func (c *ChainHistory) certain(from, to int, asked uint64) bool {
+// a queue. What another wallet's answer has brought since it was asked may be
+// younger, and what one has brought since it was young older than the queue.
+func (c *ChainHistory) certain(from, to int, at *cursor) bool {
 	for i := from; i < to; i++ {
-		if !c.put[i] || c.ids[i] <= asked {
+		if c.put[i] == seenLive || c.put[i] != at.young && c.ids[i] <= at.asked {
 			return true
 		}
 	}
@@ -238,13 +256,16 @@ func (c *ChainHistory) take(at *cursor, r *chainReading, answer []Item) []Missed
 // before the last connect is not in it any more in any case.
 func (c *ChainHistory) move(at *cursor, r *chainReading) {
 	next := cursor{drained: true, born: at.born, told: at.told}
+	if c.doubt && (r.young || at.born == c.doubts) {
+		next.young = c.bringing()
+	}
 	last := r.fresh - 1
 	if r.last >= 0 {
 		last = max(last, r.start+r.last)
 	}
 	// But another wallet's answer may have been drawn later than this one and
 	// have brought what this one's queue still holds.
-	for last >= 0 && c.put[last] && c.ids[last] > at.asked && last > r.start+r.last {
+	for last >= 0 && c.put[last] != seenLive && c.ids[last] > at.asked && last > r.start+r.last {
 		last--
 	}
 	if last >= 0 {
@@ -265,13 +286,13 @@ func (c *ChainHistory) insert(missed []spot, answer []Item) {
 		return
 	}
 	n := len(c.items) + len(missed)
-	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]bool, 0, n)
+	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]bringing, 0, n)
 	from := 0
 	for _, s := range missed {
 		items, ids = append(items, c.items[from:s.place]...), append(ids, c.ids[from:s.place]...)
 		put = append(put, c.put[from:s.place]...)
 		c.named++
-		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, true)
+		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, c.bringing())
 		from = s.place
 	}
 	c.fresh = c.makeRoom(missed)

@@ -402,6 +402,43 @@ func TestQueueOfALateWalletLacksWhatWasBroughtBefore(t *testing.T) {
 	require.Equal(t, Proven, m.OfChain.Continuity(false, 100))
 }
 
+// While the chain lacks something from before a wallet was loaded, another answer can bring that at any time: also
+// after the wallet's queue was drained, which never had it.
+func TestQueueOfALateWalletLacksWhatIsBroughtLater(t *testing.T) {
+	for _, drains := range []int{1, 2} {
+		s := start(t)
+		s.live(0, "1")
+		s.connect() // 2 was missed, and then the wallet was loaded
+		late := &s.wallets[2]
+		*late = Wallet{}
+		late.Begin(&s.chain)
+		late.Hold(&s.chain)
+		for i := range drains {
+			if i > 0 {
+				s.connect()
+			}
+			_, _, m := s.merge(2, "")
+			require.Equal(t, Proven, m.Continuity(false, 100), "drain %d of %d", i+1, drains)
+		}
+		_, chain, _ := s.merge(0, "12")
+		require.Equal(t, "[2]", chain)
+		s.merge(1, "12")
+		s.release()
+		s.connect()
+		_, _, m := s.merge(2, "")
+		require.Equal(t, Proven, m.Continuity(false, 100))
+		require.Equal(t, Proven, m.OfChain.Continuity(false, 100))
+		s.release()
+
+		s.connect()
+		s.merge(0, "3")
+		s.release()
+		s.connect()
+		_, _, m = s.merge(2, "")
+		require.Equal(t, Unknown, m.Continuity(false, 100), "what was brought when nothing of before was missing")
+	}
+}
+
 // Two queues that have lost their heads tell of blocks that stand somewhere between those that were seen. Where
 // they are put decides nothing: a queue that still has its head brings none a second time that was seen live.
 func TestBlocksOfQueuesWithoutHeadsHideNone(t *testing.T) {
