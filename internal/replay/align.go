@@ -141,13 +141,14 @@ func (al *alignment) pairSwapped(s, a []Item, equal func(x, y Item) bool) {
 	}
 }
 
-// pairAnywhere pairs equal bytes that were left over, however far apart: what two
-// queues tell of one sequence can be put together in a wrong order.
-func (al *alignment) pairAnywhere(seen, answer []Item) {
+// pairAnywhere pairs equal bytes that were left over, however far apart, of those
+// seen items that may stand in a wrong place: what two queues tell of one sequence
+// can be put together in a wrong order.
+func (al *alignment) pairAnywhere(seen, answer []Item, misplaced func(i int) bool) {
 	s, a := seen[al.prefix:], answer[al.prefix:]
 	places := map[Fingerprint][]int{}
 	for i, k := range al.toAnswer {
-		if k < 0 {
+		if k < 0 && misplaced(al.prefix+i) {
 			places[s[i].Bytes] = append(places[s[i].Bytes], i)
 		}
 	}

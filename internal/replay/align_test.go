@@ -143,11 +143,11 @@ func TestPairAnywherePairsWhatWasLeftOverAlone(t *testing.T) {
 		al := align(s, a)
 		before := al
 		before.toSeen, before.toAnswer = slices.Clone(al.toSeen), slices.Clone(al.toAnswer)
-		al.pairAnywhere(s, a)
+		al.pairAnywhere(s, a, func(i int) bool { return i%5 > 0 })
 		pairs(t, s, a, al)
 		left := map[Fingerprint]int{}
 		for i, it := range s {
-			if !al.paired(i) {
+			if i%5 > 0 && !al.paired(i) {
 				left[it.Bytes]++
 			}
 		}

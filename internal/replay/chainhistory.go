@@ -8,11 +8,11 @@ package replay
 type ChainHistory struct {
 	log   Log
 	items []Item
-	ids   []uint64   // of the items: places change, an id does not
-	put   []bringing // of the items
-	named uint64     // the last id that was given
-	live  uint64     // the id of the last item that was seen live
-	size  int        // what a queue holds, if more than QueueSize
+	ids   []uint64 // of the items: places change, an id does not
+	put   []origin // of the items
+	named uint64   // the last id that was given
+	live  uint64   // the id of the last item that was seen live
+	size  int      // what a queue holds, if more than QueueSize
 
 	holding bool
 	doubt   bool   // updates may be missing that no answer has brought and no gap has told
@@ -36,6 +36,12 @@ const (
 	broughtUndoubted          // by an answer while nothing was in doubt; higher ones are doubts
 )
 
+// origin is where an item came from, and where it was put.
+type origin struct {
+	how    bringing
+	astray bool // behind items that it came before: those were handed over already
+}
+
 // bringing is how an item comes that an answer brings now.
 func (c *ChainHistory) bringing() bringing {
 	if !c.doubt {
@@ -50,7 +56,7 @@ func (c *ChainHistory) bringing() bringing {
 func (c *ChainHistory) Add(it Item) (repeat bool) {
 	c.named++
 	c.live = c.named
-	c.items, c.ids, c.put = append(c.items, it), append(c.ids, c.named), append(c.put, seenLive)
+	c.items, c.ids, c.put = append(c.items, it), append(c.ids, c.named), append(c.put, origin{})
 	c.trim()
 	return c.log.Add(it.Bytes)
 }
@@ -187,6 +193,7 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 		forgot:   start == 0 && c.named > uint64(len(c.items)),
 		slack:    slack(c.size),
 		loose:    at.loose,
+		origins:  c.put[start:],
 		adrift:   c.adrift > 0,
 	}
 	v.fresh = max(v.seen, c.fresh-start)
@@ -220,7 +227,7 @@ func (c *ChainHistory) read(at *cursor, answer []Item) chainReading {
 // younger, and what one has brought since it was young older than the queue.
 func (c *ChainHistory) certain(from, to int, at *cursor) bool {
 	for i := from; i < to; i++ {
-		if c.put[i] == seenLive || c.put[i] != at.young && c.ids[i] <= at.asked {
+		if c.put[i].how == seenLive || c.put[i].how != at.young && c.ids[i] <= at.asked {
 			return true
 		}
 	}
@@ -234,7 +241,9 @@ func (c *ChainHistory) take(at *cursor, r *chainReading, answer []Item) []Missed
 		place := r.start + s.place
 		m := Missed{Index: s.index, Repeat: c.log.Add(answer[s.index].Bytes)}
 		if c.holding { // what was held before goes with what is held now
-			place = max(place, c.held)
+			if place < c.held {
+				place, r.missed[i].astray = c.held, true
+			}
 			m.Before = c.gone + place - c.held
 		}
 		r.missed[i].place = place
@@ -265,7 +274,7 @@ func (c *ChainHistory) move(at *cursor, r *chainReading) {
 	}
 	// But another wallet's answer may have been drawn later than this one and
 	// have brought what this one's queue still holds.
-	for last >= 0 && c.put[last] != seenLive && c.ids[last] > at.asked && last > r.start+r.last {
+	for last >= 0 && c.put[last].how != seenLive && c.ids[last] > at.asked && last > r.start+r.last {
 		last--
 	}
 	if last >= 0 {
@@ -286,13 +295,13 @@ func (c *ChainHistory) insert(missed []spot, answer []Item) {
 		return
 	}
 	n := len(c.items) + len(missed)
-	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]bringing, 0, n)
+	items, ids, put := make([]Item, 0, n), make([]uint64, 0, n), make([]origin, 0, n)
 	from := 0
 	for _, s := range missed {
 		items, ids = append(items, c.items[from:s.place]...), append(ids, c.ids[from:s.place]...)
 		put = append(put, c.put[from:s.place]...)
 		c.named++
-		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, c.bringing())
+		items, ids, put = append(items, answer[s.index]), append(ids, c.named), append(put, origin{c.bringing(), s.astray})
 		from = s.place
 	}
 	c.fresh = c.makeRoom(missed)

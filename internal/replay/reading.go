@@ -1,19 +1,22 @@
 package replay
 
+import "slices"
+
 // view is what an answer is compared with: the items of one sequence that came
 // since the queue was last drained, oldest first.
 type view struct {
 	items    []Item
-	start    int   // what is to be taken from the cuts to have places in items
-	optional int   // items[:optional] may be in the queue or not
-	seen     int   // items[:seen] came before the hold
-	fresh    int   // items[fresh:] came since the last connect
-	cuts     cuts  // where else something may be missing
-	late     *Item // overtaken in the queue before the last drain: may come now
-	forgot   bool  // there were older items, which are no longer known
-	slack    int   // so many of items are more than the queue holds
-	loose    bool  // updates may be in the queue that were never seen
-	adrift   bool  // some of items may stand in the wrong order
+	start    int      // what is to be taken from the cuts to have places in items
+	optional int      // items[:optional] may be in the queue or not
+	seen     int      // items[:seen] came before the hold
+	fresh    int      // items[fresh:] came since the last connect
+	cuts     cuts     // where else something may be missing
+	late     *Item    // overtaken in the queue before the last drain: may come now
+	forgot   bool     // there were older items, which are no longer known
+	slack    int      // so many of items are more than the queue holds
+	loose    bool     // updates may be in the queue that were never seen
+	origins  []origin // of items, if they are the chain's
+	adrift   bool     // any of items may stand in the wrong order
 }
 
 // reading is what an answer says of one sequence. Its missed items are numbered
@@ -37,15 +40,18 @@ type knowledge struct {
 
 // spot is an item of an answer that was never seen, and before which of the
 // seen ones it belongs.
-type spot struct{ index, place int }
+type spot struct {
+	index, place int
+	astray       bool // that place is behind the right one
+}
 
 // enough says what counting known items is good for: none, one, or several.
 const enough = 2
 
 func (v *view) read(answer []Item) reading {
 	r := reading{al: align(v.items, answer), last: -1, late: -1}
-	if v.adrift {
-		r.al.pairAnywhere(v.items, answer)
+	if v.adrift || slices.ContainsFunc(v.origins, func(o origin) bool { return o.astray }) {
+		r.al.pairAnywhere(v.items, answer, func(i int) bool { return v.adrift || v.origins[i].astray })
 	}
 	leading := v.leading(&r.al)
 	next := 0
@@ -58,7 +64,7 @@ func (v *view) read(answer []Item) reading {
 			r.late = k
 		case k >= leading:
 			next = v.next(&r.al, max(next, k))
-			r.missed = append(r.missed, spot{k, v.place(r.last+1, v.seenAt(&r.al, next))})
+			r.missed = append(r.missed, spot{index: k, place: v.place(r.last+1, v.seenAt(&r.al, next))})
 		}
 	}
 	r.old = leading > 0 || v.loose

@@ -456,6 +456,28 @@ func TestBlocksOfQueuesWithoutHeadsHideNone(t *testing.T) {
 	require.Equal(t, []int{1}, indexes(m.Chain), "2 alone is new")
 }
 
+// What no answer brought in time is handed over behind what was live since, and so stands in the wrong place of the
+// sequence. It is in the queue of every wallet, but handed over once.
+func TestBlocksThatAnOlderHoldLackedComeOnce(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "5") // 2 to 4 are missed
+	for i := range s.wallets {
+		s.wallets[i].Release(&s.chain) // and the queues are not read in time
+	}
+	s.release()
+	s.live(0, "678")
+	s.connect()
+	_, chain, _ := s.merge(0, "12345678")
+	require.Equal(t, "[234]", chain)
+	for w := 1; w < 3; w++ {
+		_, chain, m := s.merge(w, "123456789"[:7+w])
+		require.Equal(t, []string{"234", "234[9]"}[w-1], chain, "wallet %d", w)
+		require.Equal(t, Proven, m.Continuity(false, 100), "wallet %d", w)
+	}
+}
+
 func indexes(list []Missed) (all []int) {
 	for _, m := range list {
 		all = append(all, m.Index)
