@@ -129,6 +129,7 @@ func (p *player) merge(answer []Item) {
 		require.Equal(p.t, p.ofChain, p.chain.gone+len(p.chain.items)-p.chain.held)
 	}
 	require.Equal(p.t, len(p.chain.items), len(p.chain.ids))
+	require.Equal(p.t, len(p.chain.items), len(p.chain.put))
 	require.LessOrEqual(p.t, p.chain.fresh, len(p.chain.items))
 
 	p.forgot = p.forgot || p.single.forgot
