@@ -103,6 +103,7 @@ func TestHistoryAfterAMerge(t *testing.T) {
 		{"or not at all", "a|bc", "ac", "|", "d", "[d]", Proven},
 		{"one of before the connect does not come later", "ab|", "b", "|", "a", "[a]", Proven},
 		{"equal contents are not taken for drained ones", "abc|", "abc", "|", "abc", "[abc]", Proven},
+		{"what another reader took is missed once", "ab|", "", "|", "", "", Proven},
 		{"what is live now is expected", "abc|", "abc", "de|", "def", "[f]", Proven},
 	}
 	for _, tt := range tests {
@@ -143,6 +144,57 @@ func TestHistoryRelease(t *testing.T) {
 		h.Add(items("d")[0])
 		h.Hold()
 		require.Equal(t, Unknown, h.Merge(items("e")).Continuity(false, 100))
+	})
+}
+
+func TestHistoryForgetsWhatItExpected(t *testing.T) {
+	add := func(h *History, list []Item) {
+		for _, it := range list {
+			h.Add(it)
+		}
+	}
+	t.Run("what was never fetched may come once", func(t *testing.T) {
+		h, _ := replayed("a|")
+		h.Release()
+		add(h, items("c"))
+		h.Hold()
+		m := h.Merge(items("xbc"))
+		require.Equal(t, Proven, m.Continuity(false, 100))
+		require.Equal(t, m.Evidence, m.OfChain)
+		add(h, items("e"))
+		h.Hold()
+		require.Equal(t, Unknown, h.Merge(items("xde")).Continuity(false, 100))
+	})
+	t.Run("a restart ends what a release began", func(t *testing.T) {
+		for answer, want := range map[string]Continuity{"": Unknown, "xyd": Unknown, "d": Proven} {
+			h, _ := replayed("a|c")
+			h.Release()
+			h.Forget()
+			add(h, items("d"))
+			h.Hold()
+			require.Equal(t, want, h.Merge(items(answer)).Continuity(false, 100), "%q", answer)
+		}
+	})
+	t.Run("what came since a release is expected though older items are forgotten", func(t *testing.T) {
+		var h History
+		add(&h, numbered(0, 190))
+		h.Hold()
+		h.Release()
+		add(&h, numbered(190, 10))
+		require.True(t, h.forgot)
+		h.Hold()
+		require.Equal(t, Unknown, h.Merge(nil).Continuity(false, 100))
+	})
+	t.Run("a drop begins a hold", func(t *testing.T) {
+		h := &History{}
+		add(h, items("a"))
+		h.Drop()
+		add(h, items("c"))
+		m := h.Merge(items("abc"))
+		require.Equal(t, "[b]c", woven("c", "abc", m.Own))
+		h.Drop()
+		add(h, items("e"))
+		require.Equal(t, Proven, h.Merge(nil).Continuity(false, 100), "it came behind the drop and may not be queued yet")
 	})
 }
 
