@@ -478,6 +478,24 @@ func TestBlocksThatAnOlderHoldLackedComeOnce(t *testing.T) {
 	}
 }
 
+// That some blocks stand in the wrong place is no reason to take a missed one for an older one of the same contents.
+func TestBlocksInTheirPlacesAreNotFoundElsewhere(t *testing.T) {
+	s := start(t)
+	s.live(0, "1")
+	s.connect()
+	s.live(0, "95") // 2 is missed
+	for i := range s.wallets {
+		s.wallets[i].Release(&s.chain)
+	}
+	s.release()
+	s.live(0, "678")
+	s.connect()
+	_, chain, _ := s.merge(0, "1295678")
+	require.Equal(t, "[2]", chain)
+	_, chain, _ = s.merge(1, "1256789") // the append of the first 9 was skipped
+	require.Equal(t, "2[9]", chain, "another one")
+}
+
 func indexes(list []Missed) (all []int) {
 	for _, m := range list {
 		all = append(all, m.Index)
