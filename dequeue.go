@@ -329,7 +329,7 @@ func (r *recovery) tell(p *pass, w *watch, reason GapReason, chainWide bool) {
 	if w.gapIn == w.episode {
 		return
 	}
-	w.gapIn = w.episode
+	w.gapIn, w.begins = w.episode, false
 	if r.l.single {
 		p.common.Store(true) // it is the chain's as well
 	}

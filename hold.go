@@ -122,7 +122,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 // behind live events. hist is held.
 func (l *link) outlivesStart(w *watch) {
 	backlog := l.cfg.DequeCap >= 0 && (w.read || !l.s.cfg.noBacklog)
-	if w.startIn == w.episode && backlog {
+	if w.begins && w.gapIn == w.episode && backlog {
 		w.episode++
 	}
 }

@@ -108,6 +108,7 @@ type watch struct {
 	held      bool          // its lane is held
 	refilling bool          // its lane was reopened after an overflow, and no answer has come since
 	unqueued  bool          // the chain's were dropped when the daemon may not have loaded it
+	begins    bool          // the last gap that was reported was a GapStart
 	seen      replay.Wallet // a manager's wallets
 	last      replay.Log    // what tells repeats on a Coin's own stream
 	droppedAt time.Time     // since when what its lane has dropped was sent, once it has overflowed; zero = it has not
@@ -115,7 +116,6 @@ type watch struct {
 	lastDropped replay.Fingerprint
 	episode     uint32 // counts what may have interrupted its events
 	gapIn       uint32 // the episode whose gap was reported
-	startIn     uint32 // the episode whose gap was a GapStart
 	connect     uint32 // counts the connects
 	// The connect after which something may have been lost that the next answer
 	// does not show: a call of get_updates may have emptied the queue although its

@@ -235,9 +235,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	l.hist.Lock()
 	for _, w := range ws {
 		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
-		if p.first {
-			w.startIn = w.episode
-		}
+		w.begins = p.first
 	}
 	l.hist.Unlock()
 	forget() // before the gap: it does not stand for what a full lane drops behind it
@@ -255,7 +253,7 @@ func (r *recovery) coverBy(p *pass, w *watch, lost bool) {
 		}
 		r.tell(p, w, GapUnknown, false) // the chain's are missing since p.since
 	}
-	w.gapIn, w.missing = w.episode, time.Now()
+	w.gapIn, w.begins, w.missing = w.episode, false, time.Now()
 }
 
 // watched are the wallets that the daemon should still have loaded.

@@ -93,7 +93,7 @@ func (r *recovery) join(w *watch) {
 func (r *recovery) joins(w *watch) {
 	w.episode++
 	w.connect++
-	w.gapIn, w.startIn, w.excused, w.missing = w.episode, w.episode, true, time.Now()
+	w.gapIn, w.begins, w.excused, w.missing = w.episode, true, true, time.Now()
 	r.l.gap(Gap{Coin: w.coin, Since: w.missing, Reason: GapStart})
 }
 
