@@ -17,7 +17,7 @@ type ChainHistory struct {
 	holding bool
 	doubt   bool   // updates may be missing that no answer has brought and no gap has told
 	doubts  uint32 // how many doubts there were
-	holds   int    // how many holds there were
+	holds   uint32 // how many holds there were
 	since   int    // items[since:] came since the hold began
 	held    int    // items[held:] wait
 	fresh   int    // items[fresh:] came since the last call of Hold
@@ -129,7 +129,7 @@ type cursor struct {
 	loose    bool     // as in History
 	born     uint32   // the doubt of the chain during which its queue was first relied on; 0 = none
 	young    bringing // how items can come that are older than its queue; seenLive = they cannot
-	holds    int      // how many holds the chain had had when the wallet's began
+	holds    uint32   // how many holds the chain had had when the wallet's began
 	told     uint64   // the last item that its queue has told
 	optional uint64   // items up to this one may be in the queue or not
 	seen     uint64   // the last item before the hold
