@@ -54,18 +54,20 @@ func TestReviveOpensWhatWasLeft(t *testing.T) {
 		"open": func(*queue.Lane[int]) {},
 		"held": func(l *queue.Lane[int]) { l.Hold() },
 		"overflowed": func(l *queue.Lane[int]) {
-			for l.Push(9, 1<<40) == queue.Accepted {
+			for l.Push(9, 1<<30) == queue.Accepted {
 			}
 		},
 		"held and overflowed": func(l *queue.Lane[int]) {
 			l.Hold()
-			for l.Push(9, 1<<40) == queue.Accepted {
+			for l.Push(9, 1<<30) == queue.Accepted {
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, wide(1))
+				cfg := wide(1)
+				cfg.LaneBytes = 1 << 20
+				s := newStage(t, cfg)
 				busy, l := s.NewLane(), s.NewLane()
 				pushAll(t, busy, 0) // takes the worker
 				synctest.Wait()
