@@ -61,14 +61,49 @@ func TestBodiesOfDaemonsAreIndexed(t *testing.T) {
 		require.NoError(t, err)
 		for _, u := range frame.Updates {
 			require.NotZero(t, u.index.n, u.Text)
-			require.True(t, u.index.clean)
+			require.NoError(t, checkIndex(&u.Body))
 		}
 	}
-	many := new(strings.Builder)
-	for i := range indexed + 1 {
-		fmt.Fprintf(many, `,"%d":%d`, i, i)
+}
+
+// An update of more members than an index holds, or of one that stands too far
+// behind, has none: half an index would hide members.
+func TestNoHalfAnIndex(t *testing.T) {
+	members := func(n int, value string) string {
+		text := new(strings.Builder)
+		for i := range n {
+			fmt.Fprintf(text, `, "%d": %s`, i, value)
+		}
+		return `{"event": "x"` + text.String() + `}`
 	}
-	list, _, err := CutList([]byte(`[{"event":"x"` + many.String() + `}]`))
-	require.NoError(t, err)
-	require.Zero(t, list[0].index.n, "half an index would hide members")
+	for _, tt := range []struct {
+		name, text string
+		want       int
+	}{
+		{"all that fit", members(indexed-1, "1"), indexed},
+		{"one more", members(indexed, "1"), 0},
+		{"two more", members(indexed+1, "1"), 0},
+		{"far behind", members(2, `"`+strings.Repeat("x", maxIndexed)+`"`), 0},
+		{"far behind, then more", members(indexed-1, `"`+strings.Repeat("x", maxIndexed/2)+`"`), 0},
+		{"as far as can be", `{"event": "` + strings.Repeat("x", maxIndexed-len(`{"event": "", "`)) + `", "0": 1}`, 2},
+		{"one further", `{"event": "` + strings.Repeat("x", maxIndexed-len(`{"event": "", "`)+1) + `", "0": 1}`, 0},
+		{"compact", `{"event":"x","0":1}`, 0},
+		{"a line break", "{\"event\": \"x\",\n\"0\": 1}", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			list, _, err := CutList([]byte("[" + tt.text + "]"))
+			require.NoError(t, err)
+			require.EqualValues(t, tt.want, list[0].index.n)
+			require.NoError(t, checkIndex(&list[0].Body))
+			var values [2]Value
+			require.True(t, list[0].Find([]string{"event", "0"}, values[:]))
+			for _, v := range values {
+				require.NotEmpty(t, v.Raw(tt.text))
+			}
+			before, after, ok := list[0].Without("0")
+			require.True(t, ok)
+			require.NotContains(t, before+after, `"0"`)
+			require.True(t, json.Valid([]byte(before+after)))
+		})
+	}
 }

@@ -26,7 +26,7 @@ func (c *Cutter) Cut(data []byte) (Frame, error) {
 			return Frame{}, ErrFrame
 		}
 		ok := false
-		switch string(name.text) {
+		switch string(name) {
 		case "updates":
 			// Of two lists the last one counts.
 			listed, ok = c.list(&s)
@@ -185,7 +185,8 @@ func (s *scanner) skip() progress {
 }
 
 // event steps over an update and returns its name, "" for what has none. It
-// notes in x where the members stand, as seen from where the update begins.
+// notes in x where the members of one of the usual form stand, as seen from where
+// the update begins.
 func (s *scanner) event(x *index) (name string, ok bool) {
 	if s.pos == len(s.data) || s.data[s.pos] != '{' {
 		return "", s.value() != bad
@@ -193,14 +194,12 @@ func (s *scanner) event(x *index) (name string, ok bool) {
 	if name, ok := s.usualEvent(x); ok {
 		return name, true
 	}
-	start := s.pos
 	if !s.open('{') {
 		return "", false
 	}
 	var event span
-	noted := true
 	for first := true; ; first = false {
-		m, p := s.member(first)
+		key, p := s.member(first)
 		if p == done {
 			break
 		}
@@ -211,15 +210,10 @@ func (s *scanner) event(x *index) (name string, ok bool) {
 		if !ok {
 			return "", false
 		}
-		if string(m.text) == "event" { // of two the last one counts
+		if string(key) == "event" { // of two the last one counts
 			event = v
 		}
-		noted = noted && m.at > 0 && x.add(m.at-start, m.at-start+len(m.text), v.from-start, v.to-start)
 	}
-	if !noted {
-		*x = index{}
-	}
-	x.clean = s.clean
 	return eventName(s.data[event.from:event.to]), true
 }
 

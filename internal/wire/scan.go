@@ -70,31 +70,25 @@ func (s *scanner) next(bracket byte, first bool) progress {
 }
 
 // member steps to the value of an object's next member, and returns its name.
-func (s *scanner) member(first bool) (n name, p progress) {
+func (s *scanner) member(first bool) (name []byte, p progress) {
 	if p = s.next('}', first); p != more {
-		return n, p
+		return nil, p
 	}
 	start := s.pos
 	switch s.str() {
 	case plain:
-		n = name{s.data[start+1 : s.pos-1], start + 1}
+		name = s.data[start+1 : s.pos-1]
 	case opaque:
-		n.text = unescaped(s.data[start:s.pos])
+		name = unescaped(s.data[start:s.pos])
 	default:
-		return n, invalid
+		return nil, invalid
 	}
 	s.space()
 	if !s.take(':') {
-		return n, invalid
+		return nil, invalid
 	}
 	s.space()
-	return n, more
-}
-
-// name is a member's.
-type name struct {
-	text []byte
-	at   int // where it stands, 0 for one that is not written as it is
+	return name, more
 }
 
 // maxName is the length up to which a name with escapes is decoded. No name that

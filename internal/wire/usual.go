@@ -64,8 +64,8 @@ func (s *scanner) takeText(text string) bool {
 	return true
 }
 
-// usualEvent is event for an update of the usual form that has no more members
-// than an index holds. Where it is not ok, nothing has happened.
+// usualEvent is event for an update of the usual form. Where it is not ok, nothing
+// has happened.
 func (s *scanner) usualEvent(x *index) (name string, ok bool) {
 	if !s.clean {
 		return "", false
@@ -76,6 +76,7 @@ func (s *scanner) usualEvent(x *index) (name string, ok bool) {
 	s.depth--
 	if !ok {
 		s.pos = start
+		*x = index{}
 	}
 	return name, ok
 }
@@ -86,13 +87,13 @@ func (s *scanner) usualMembers(x *index) (name string, ok bool) {
 	d, start := s.data, s.pos
 	var event []byte
 	i := start + len("{")
-	for n := range x.at {
+	for n := 0; ; n++ {
 		if i >= len(d) || d[i] != '"' {
 			return "", false
 		}
 		at := i + 1
 		k := bytes.IndexByte(d[at:], '"')
-		from := at + k + len(`": `)
+		from := at + k + len(behindName)
 		if k < 0 || from >= len(d) || d[from-2] != ':' || d[from-1] != ' ' {
 			return "", false
 		}
@@ -110,17 +111,20 @@ func (s *scanner) usualMembers(x *index) (name string, ok bool) {
 			}
 			to = s.pos
 		}
-		if k > maxIndexedName || to-start > maxIndexed || to == len(d) {
+		if to == len(d) {
 			return "", false
 		}
 		if string(d[at:at+k]) == "event" { // of two the last one counts
 			event = d[from:to]
 		}
-		x.at[n] = place{uint16(at - start), uint16(from - start), uint16(to - start)}
-		x.nameLens[n] = uint8(k)
+		if n < indexed && at-start <= maxIndexed {
+			x.names[n] = uint16(at - start)
+			x.n = uint8(n + 1)
+		} else {
+			x.n = 0 // half an index would hide members
+		}
 		if d[to] == '}' {
 			s.pos = to + 1
-			x.n, x.clean = uint8(n+1), true
 			return eventName(event), true
 		}
 		if d[to] != ',' || to+1 == len(d) || d[to+1] != ' ' {
@@ -128,5 +132,4 @@ func (s *scanner) usualMembers(x *index) (name string, ok bool) {
 		}
 		i = to + len(`, `)
 	}
-	return "", false
 }
