@@ -16,7 +16,7 @@ func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
 		// One that the consumer did not take in time is left over, not done.
 		return 0, !l.pull(p)
 	}
-	ev := p.ev.attempt(attempt)
+	ev := p.(*Event).attempt(attempt)
 	returned := false
 	defer func() {
 		if !returned { // the handler has ended its goroutine
@@ -48,11 +48,12 @@ func (l *link) handle(p parcel, attempt int) (retry time.Duration, again bool) {
 
 // pull gives one parcel to the loop of Events.
 func (l *link) pull(p parcel) (taken bool) {
-	if p.gap != nil {
+	_, isGap := p.(*Gap)
+	if isGap {
 		l.gapsLeave(1)
 	}
 	taken = l.s.pull(l.work, p)
-	if taken && p.ev != nil {
+	if taken && !isGap {
 		l.d.n.add(delivered)
 	}
 	return taken
@@ -75,7 +76,7 @@ func (l *link) report(ev *Event, out outcome) {
 	l.d.log.Error("handler failed", "event", ev.Name, "wallet", walletName(ev.Wallet), "error", out.text)
 	if hook := l.d.hooks.OnHandlerError; hook != nil {
 		failed := out.err.(*HandlerError)
-		l.hooks.post(hookCall{size: parcel{ev: ev}.size(), run: func(ctx context.Context) { hook(ctx, failed) }})
+		l.hooks.post(hookCall{size: ev.size(), run: func(ctx context.Context) { hook(ctx, failed) }})
 	}
 }
 
@@ -196,9 +197,10 @@ func (l *link) watchSlowHandlers(ctx context.Context) (stop func()) {
 				if running < l.cfg.SlowHandler {
 					return
 				}
-				still[p.ev] = true
-				if !told[p.ev] {
-					ev := p.ev.attempt(attempt)
+				ev := p.(*Event)
+				still[ev] = true
+				if !told[ev] {
+					ev := ev.attempt(attempt)
 					l.hooks.post(hookCall{run: func(ctx context.Context) { hook(ctx, ev, running) }})
 				}
 			})

@@ -366,8 +366,7 @@ func (r *recovery) events(
 		r.l.countReceived(1, now)
 		r.l.d.n.add(recovered)
 		p.recovered.Add(1)
-		missing := parcel{ev: ev}
-		list = append(list, queue.Placed[parcel]{V: missing, Size: missing.size(), Before: m.Before})
+		list = append(list, queue.Placed[parcel]{V: ev, Size: ev.size(), Before: m.Before})
 	}
 	return list
 }

@@ -105,10 +105,9 @@ func (l *link) named(updates []wire.Update, bad *int) []wire.Update {
 }
 
 func (in *inbox) add(w *watch, ev *Event, now time.Time) {
-	p := parcel{ev: ev}
 	in.now = now
 	in.list = append(in.list, arrived{w, replay.ItemOf(ev.Name, &ev.body.Body, w == w.link.chain)})
-	in.entries = append(in.entries, queue.Entry[parcel]{Lane: w.lane, V: p, Size: p.size()})
+	in.entries = append(in.entries, queue.Entry[parcel]{Lane: w.lane, V: ev, Size: ev.size()})
 }
 
 // flush puts what the reader has read into the lanes. A durable journal would
@@ -144,7 +143,7 @@ func (l *link) pushAll(list []arrived, entries []queue.Entry[parcel], now, sent 
 	}
 	for len(list) > 0 {
 		n, out := l.queue.PushAll(entries[:min(len(entries), maxPush)], func(i int) {
-			entries[i].V.ev.Repeat = l.note(list[i].w, list[i].item)
+			entries[i].V.(*Event).Repeat = l.note(list[i].w, list[i].item)
 		})
 		if out != queue.Accepted {
 			if sent.IsZero() {
@@ -233,12 +232,12 @@ func (l *link) acceptForeign(key string, updates []wire.Update, now time.Time) {
 // for it: not even what would tell a repeat.
 func (l *link) pushForeign(key string, u *wire.Update, now time.Time) {
 	coin := newCoin(l.d, foreignWallet(key, l.d.cur), l.chain.coin.manager)
-	p := parcel{ev: l.event(u, coin, key, SourceWebsocket, now)}
+	ev := l.event(u, coin, key, SourceWebsocket, now)
 	l.mu.Lock() // whoever adds the wallet takes its lane over
 	w := l.watches[key]
 	out := queue.Accepted
 	if w == nil {
-		out = l.queue.PushKeyed(key, p, p.size())
+		out = l.queue.PushKeyed(key, ev, ev.size())
 	}
 	l.mu.Unlock()
 	if w != nil { // it was added meanwhile

@@ -74,21 +74,17 @@ type link struct {
 	chainHold uint64              // grows with each hold of the chain, which only an answer that was asked for during it ends
 }
 
-// parcel is what waits in a lane: an event or, in the pull form, a gap.
-type parcel struct {
-	ev  *Event
-	gap *Gap
+// parcel is what waits in a lane: an *Event or, in the pull form, a *Gap.
+type parcel interface {
+	size() int // that it counts for in its queue
 }
 
 // parcelOverhead is what an event costs beside its bytes.
 const parcelOverhead = 256
 
-func (p parcel) size() int {
-	if p.ev == nil {
-		return parcelOverhead
-	}
-	return len(p.ev.body.Text) + parcelOverhead
-}
+func (e *Event) size() int { return len(e.body.Text) + parcelOverhead }
+
+func (g *Gap) size() int { return parcelOverhead }
 
 // watch is what a link keeps for one wallet, or for the chain.
 type watch struct {
@@ -218,7 +214,7 @@ func (l *link) removeCoin(c *Coin) {
 	}
 	gapsLost := 0
 	events := w.lane.RemoveFunc(func(p parcel) {
-		if p.gap != nil {
+		if _, isGap := p.(*Gap); isGap {
 			gapsLost++
 		}
 	})

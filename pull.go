@@ -67,10 +67,10 @@ func (p *puller) loop(yield func(*Event, error) bool, ended <-chan error) {
 }
 
 func yieldParcel(yield func(*Event, error) bool, next parcel) bool {
-	if next.gap != nil {
-		return yield(nil, &GapError{*next.gap})
+	if gap, ok := next.(*Gap); ok {
+		return yield(nil, &GapError{*gap})
 	}
-	return yield(next.ev, nil)
+	return yield(next.(*Event), nil)
 }
 
 // pull gives one parcel to the loop and waits until its body is done with it.

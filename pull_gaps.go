@@ -62,7 +62,7 @@ func (l *link) pullGap(g *Gap) {
 			lane = w.lane
 		}
 	}
-	if !lane.PushBefore(parcel{gap: g}, parcelOverhead) {
+	if !lane.PushBefore(g, g.size()) {
 		l.gapsLeave(1)
 	}
 }

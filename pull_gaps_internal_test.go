@@ -18,7 +18,7 @@ func TestGapsThatWaitForALoopAreBounded(t *testing.T) {
 	gate, list := make(chan struct{}), make(chan Gap, 2*told)
 	s := &stream{transport: websocket, pull: func(_ context.Context, p parcel) bool {
 		<-gate
-		list <- *p.gap
+		list <- *p.(*Gap)
 		return true
 	}}
 	s.prepare(t.Context(), []*linkPlan{{d: coin.d, chain: coin, coins: []*Coin{coin}, single: true}})

@@ -101,8 +101,12 @@ type Set[T any] struct {
 
 // worker is one goroutine; its fields are guarded by the set's mutex.
 type worker[T any] struct {
-	lane    *Lane[T] // for which Handle or Dry runs, without the lock; nil otherwise
-	inside  bool     // Handle runs
+	calling bool // Handle or Dry runs, without the lock
+	inside  bool // Handle runs
+	// What follows is of the present call, or of the last one: it is not cleared
+	// between two, since a pointer that is cleared while the garbage collector marks
+	// costs far more than a number.
+	lane    *Lane[T]
 	v       T
 	attempt int
 	since   time.Time
@@ -392,8 +396,8 @@ func (s *Set[T]) work(w *worker[T]) {
 // ends inside Handle or Dry, by a panic or [runtime.Goexit], without it. Then
 // the value is done, and another worker goes on.
 func (s *Set[T]) leave(w *worker[T]) {
-	l := w.lane
-	if l != nil {
+	aborted := w.calling
+	if aborted {
 		s.mu.Lock()
 		s.exit(w)
 	}
@@ -406,9 +410,9 @@ func (s *Set[T]) leave(w *worker[T]) {
 			break
 		}
 	}
-	if l != nil {
-		l.forgetIfIdle()
-		l.enlist()
+	if aborted {
+		w.lane.forgetIfIdle()
+		w.lane.enlist()
 		s.hire()
 	}
 	s.announce()
@@ -453,7 +457,10 @@ func (s *Set[T]) turn(w *worker[T], l *Lane[T]) {
 // meanwhile. mu is held.
 func (s *Set[T]) enter(w *worker[T], l *Lane[T]) {
 	l.busy = true
-	w.lane = l
+	w.calling = true
+	if w.lane != l {
+		w.lane = l
+	}
 	s.calling++
 	s.hire()
 	s.mu.Unlock()
@@ -466,7 +473,7 @@ func (s *Set[T]) exit(w *worker[T]) {
 	if w.inside {
 		s.running--
 	}
-	*w = worker[T]{}
+	w.calling, w.inside = false, false
 }
 
 // again puts a value back whose handler wants another attempt. mu is held.
