@@ -23,6 +23,8 @@ type chainRig struct {
 	toll *tollgate
 	door chan struct{}
 
+	calls []*tolledCall // that wait for gates
+
 	mu  sync.Mutex
 	got []int64
 }
@@ -338,4 +340,59 @@ func TestG2NewWalletBringsDroppedBlocksWhereNoOtherDoes(t *testing.T) {
 	c.arrives(last)
 	require.Equal(t, []int64{last - 3, last - 2, last}, c.heights())
 	require.Contains(t, c.j.reasons(), "overflow")
+}
+
+// G1: a wallet that was loaded behind live blocks that are still held tells in its answer, which comes when the
+// connection has ended, of a block after them: that one does not go before them.
+func TestG1NewWalletBringsNoLaterBlockBeforeHeldOnes(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 10)
+	close(c.door)
+	first := c.d.Height() + 1
+	key := c.d.NewWallet()
+	old, load, read := c.gated("get_updates", c.keys[0]), c.gated("getbalance", key), c.gated("get_updates", key)
+	cutOff(t, c.d, bitcarttest.FIN)
+	receive(t, old.asked, "the first wallet's call")
+	_, err := c.m.AddWallet("BTC", bitcart.Wallet{Xpub: key})
+	require.NoError(t, err)
+	receive(t, load.asked, "the new wallet's load")
+	before := daemonStats(t, c.m).Received
+	mineEach(c.d, 2) // are held
+	eventually(t, func() bool { return daemonStats(t, c.m).Received == before+2 })
+	close(load.gate)
+	receive(t, read.asked, "the new wallet's call")
+	outage(t, c.d, func() {
+		c.d.Mine(1)
+		emit(t, c.d, key, "own", 0, 1)
+		close(read.gate)
+		eventually(t, func() bool { return daemonStats(t, c.m).Ignored == 1 }, "the new wallet's answer")
+		close(old.gate)
+		eventually(t, func() bool { return len(c.heights()) >= 3 })
+		c.requireAll(first, c.d.Height())
+	})
+	c.reconnects()
+	c.requireAll(first, c.d.Height())
+}
+
+// tolledCall is a kind of call that waits for a gate.
+type tolledCall struct {
+	method, key string
+	asked, gate chan struct{}
+}
+
+// gated keeps the calls of a method for a wallet until the gate is opened, beside those that are kept already.
+func (c *chainRig) gated(method, key string) *tolledCall {
+	call := &tolledCall{method, key, make(chan struct{}, 64), make(chan struct{})}
+	c.calls = append(c.calls, call)
+	all := c.calls
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		for _, of := range all {
+			if method == of.method && strings.Contains(params, of.key) {
+				of.asked <- struct{}{}
+				return of.gate, nil
+			}
+		}
+		return nil, nil
+	})
+	return call
 }

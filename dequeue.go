@@ -44,6 +44,19 @@ func (d *drained) add(answer dequeued) {
 	}
 }
 
+// takeChain takes the chain-wide updates out.
+func (d *drained) takeChain() (chain []wire.Update) {
+	d.updates = slices.DeleteFunc(d.updates, func(u wire.Update) bool {
+		if !chainWide(u.Event) {
+			return false
+		}
+		chain = append(chain, u)
+		d.bytes -= int64(len(u.Text)) + parcelOverhead
+		return true
+	})
+	return chain
+}
+
 // weigh judges several answers as one: it counts as long as the longest, and a
 // later one that fills the daemon's queue may have lost what stood before it.
 func (d *drained) weigh(m *replay.Merged, queueCap int) {
@@ -187,12 +200,44 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 		}
 		r.gapOf(p, w, GapOverflow) // more cannot be kept: it goes where it seems to belong
 	}
+	later := r.takeLater(p, w, unbroken)
 	chainProven = r.put(p, w, unbroken)
+	if later != nil {
+		w.keep(dequeued{later, len(later)})
+	}
 	l.open(w)
 	if asked.chain == l.chainHold && l.chainHold == p.chainHold && (chainProven || p.common.Load()) {
 		r.openChain() // not for a refill, which does so when its own answer has come
 	}
 	return chainProven, true
+}
+
+// takeLater takes the chain-wide updates out of an answer that came when the
+// connection had ended, of a wallet whose queue may not reach back to before what
+// the chain lacks. They may be younger than that end, and what lies between is in
+// older queues: these are read with the next connection, and the wallet's next
+// answer then has its own again. hist is held.
+func (r *recovery) takeLater(p *pass, w *watch, unbroken bool) []wire.Update {
+	l := r.l
+	if unbroken || l.single || r.reachesBack(w) || !l.chain.droppedAt.IsZero() {
+		return nil // or the chain's refill sees to them
+	}
+	if l.s.cfg.noBacklog && !w.read && p.first || w.drained.bytes > l.cfg.QueueBytes/8 {
+		return nil
+	}
+	return w.drained.takeChain()
+}
+
+// reachesBack: as far as is known, the wallet's queue has all that the chain may
+// lack. hist is held.
+func (r *recovery) reachesBack(w *watch) bool { return w.unbrokenQueue() && r.l.coversChain(w) }
+
+// unbrokenQueue: as far as is known, nothing is missing in the wallet's queue since
+// its last answer. It may not have been watched, and a gap that was told says
+// nothing about what was dropped since; or a call whose answer was lost emptied its
+// queue after the connection had ended. hist is held.
+func (w *watch) unbrokenQueue() bool {
+	return (w.sure || w.excused && !w.unqueued) && (w.unreadIn == 0 || w.unreadIn == w.connect)
 }
 
 // handOn gives the answer for a wallet that was removed to the watch as which it
@@ -294,14 +339,11 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	}
 	r.mu.Unlock()
 	lacking = verdict
-	// It may not have been watched, and a gap that was told says nothing about what
-	// was dropped since; or a call whose answer was lost emptied its queue after the
-	// connection had ended.
-	sure := (w.sure || w.excused && !w.unqueued) && (w.unreadIn == 0 || w.unreadIn == w.connect)
+	sure := w.unbrokenQueue()
 	if !sure && verdict == replay.Proven {
 		verdict = replay.Unknown
 	}
-	chainProven = sure && r.l.coversChain(w) && chain == replay.Proven
+	chainProven = r.reachesBack(w) && chain == replay.Proven
 	if r.l.single {
 		chainProven = verdict == replay.Proven
 	}
