@@ -147,8 +147,10 @@ func (m *APIManager) AddWallets(currency string, ws []Wallet, opts ...Option) ([
 
 // RemoveWallet removes a wallet and reports whether it was there. Its waiting
 // events are dropped and counted in Stats.Dropped; a handler that is running
-// finishes. The daemon still watches the wallet, and what it sends for it counts
-// as Stats.Foreign; [Coin.CloseWallet] ends that for all clients of the daemon.
+// finishes, and its event is done then even if it asks for another attempt, but
+// with [WithAllWallets], where it gets that. The daemon still watches the wallet,
+// and what it sends for it counts as Stats.Foreign; [Coin.CloseWallet] ends that
+// for all clients of the daemon.
 // If the wallet is added again, it gets a new Coin, without the old one's
 // handlers.
 func (m *APIManager) RemoveWallet(currency, walletKey string) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -174,4 +175,45 @@ func TestG11CoinOfAManagerWithAllWallets(t *testing.T) {
 	d.Faults().CutSockets(bitcarttest.FIN)
 	require.Zero(t, receive(t, connects, "the second connection").Gaps)
 	require.Empty(t, gaps)
+}
+
+// A handler that asks for another attempt at an event of a wallet that was removed meanwhile gets it with
+// WithAllWallets, where the wallet's events go on, and only there.
+func TestRetryForARemovedWallet(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]bitcart.Option{"added wallets": nil, "all wallets": {bitcart.WithAllWallets()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaemon(t, "BTC")
+			m, keys := serve(t, d, 2, append(opts, bitcart.WithStream(recovering()))...)
+			calls := make(chan *bitcart.Event, 10)
+			gone := make(chan struct{})
+			m.On("own", func(_ context.Context, ev *bitcart.Event) error {
+				calls <- ev
+				if ev.Wallet != keys[0] || ev.Attempt > 1 {
+					return nil
+				}
+				<-gone
+				return bitcart.Retry(nil, time.Millisecond)
+			})
+			r := listenAll(t, m)
+			emit(t, d, keys[0], "own", 0, 1)
+			first := receive(t, calls, "the first attempt")
+			require.True(t, m.RemoveWallet("BTC", keys[0]))
+			close(gone)
+			if opts != nil {
+				again := receive(t, calls, "the second attempt")
+				require.Equal(t, []any{2, first.Coin, first.Wallet}, []any{again.Attempt, again.Coin, again.Wallet})
+			}
+			emit(t, d, keys[1], "own", 1, 2)
+			require.Equal(t, keys[1], receive(t, calls, "another wallet's event").Wallet)
+			require.NoError(t, r.stop())
+			require.Empty(t, calls)
+			want := uint64(1)
+			if opts != nil {
+				want = 0
+			}
+			require.EqualValues(t, want, daemonStats(t, m).Dropped)
+		})
+	}
 }
