@@ -22,7 +22,8 @@ type dequeued struct {
 type drained struct {
 	updates []wire.Update
 	bytes   int64
-	sizes   []int // of the answers
+	sizes   []int         // of the answers
+	later   []wire.Update // chain-wide ones that wait for the next answer; nil = they do not
 }
 
 // keep adds the answer to what is drained of w. hist is held.
@@ -44,17 +45,15 @@ func (d *drained) add(answer dequeued) {
 	}
 }
 
-// takeChain takes the chain-wide updates out.
-func (d *drained) takeChain() (chain []wire.Update) {
+// putOff takes the chain-wide updates out, if there are any, for the next answer.
+func (d *drained) putOff() {
 	d.updates = slices.DeleteFunc(d.updates, func(u wire.Update) bool {
 		if !chainWide(u.Event) {
 			return false
 		}
-		chain = append(chain, u)
-		d.bytes -= int64(len(u.Text)) + parcelOverhead
+		d.later = append(d.later, u)
 		return true
 	})
-	return chain
 }
 
 // weigh judges several answers as one: it counts as long as the longest, and a
@@ -200,11 +199,10 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 		}
 		r.gapOf(p, w, GapOverflow) // more cannot be kept: it goes where it seems to belong
 	}
-	later := r.takeLater(p, w, unbroken)
-	chainProven = r.put(p, w, unbroken)
-	if later != nil {
-		w.keep(dequeued{later, len(later)})
+	if !unbroken && r.mayRunAhead(p, w) {
+		w.drained.putOff()
 	}
+	chainProven = r.put(p, w, unbroken)
 	l.open(w)
 	if asked.chain == l.chainHold && l.chainHold == p.chainHold && (chainProven || p.common.Load()) {
 		r.openChain() // not for a refill, which does so when its own answer has come
@@ -212,20 +210,18 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	return chainProven, true
 }
 
-// takeLater takes the chain-wide updates out of an answer that came when the
-// connection had ended, of a wallet whose queue may not reach back to before what
-// the chain lacks. They may be younger than that end, and what lies between is in
-// older queues: these are read with the next connection, and the wallet's next
-// answer then has its own again. hist is held.
-func (r *recovery) takeLater(p *pass, w *watch, unbroken bool) []wire.Update {
+// mayRunAhead reports whether an answer that came when the connection had ended may
+// tell of chain-wide updates before others that are missing: they may be younger
+// than that end, and what lies between is in older queues only. hist is held.
+func (r *recovery) mayRunAhead(p *pass, w *watch) bool {
 	l := r.l
-	if unbroken || l.single || r.reachesBack(w) || !l.chain.droppedAt.IsZero() {
-		return nil // or the chain's refill sees to them
+	switch {
+	case l.single || r.reachesBack(w) || w.drained.bytes > l.cfg.QueueBytes/8:
+		return false
+	case !l.chain.droppedAt.IsZero():
+		return false // the chain's refill sees to them
 	}
-	if l.s.cfg.noBacklog && !w.read && p.first || w.drained.bytes > l.cfg.QueueBytes/8 {
-		return nil
-	}
-	return w.drained.takeChain()
+	return w.read || !p.first || !l.s.cfg.noBacklog // or they are dropped
 }
 
 // reachesBack: as far as is known, the wallet's queue has all that the chain may
@@ -276,9 +272,13 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	backlog := l.s.cfg.noBacklog && !w.read && !w.refilling
 	w.refilling = false
 	var m replay.Merged
-	if l.single {
+	switch {
+	case l.single:
 		m = l.together.Merge(answer)
-	} else {
+	case told.later != nil:
+		m = w.seen.MergeOwn(answer)
+		w.keep(dequeued{told.later, len(told.later)})
+	default:
 		m = w.seen.Merge(&l.chainLog, answer)
 	}
 	reported := w.gapIn == w.episode

@@ -88,6 +88,21 @@ func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
 	return m
 }
 
+// MergeOwn is Merge of an answer whose chain-wide updates are kept for the next
+// one: it takes the wallet's own, of which alone answer consists, and leaves the
+// wallet's place in c, and the hold there, as they are.
+func (w *Wallet) MergeOwn(answer []Item) Merged {
+	w.own.Grow(len(answer))
+	own, known := w.own.read(answer)
+	m := Merged{Evidence: judge(len(answer), witness{&own, known, nil})}
+	m.OfChain = m.Evidence
+	m.Own = w.own.take(&own, answer)
+	if w.dropped > 0 {
+		w.own.Hold()
+	}
+	return m
+}
+
 // parts is an answer by sequence, with the place of each item in the answer.
 // The places are nil for a sequence that is the whole answer.
 type parts struct {
