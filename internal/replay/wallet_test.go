@@ -502,3 +502,42 @@ func indexes(list []Missed) (all []int) {
 	}
 	return all
 }
+
+// Chain-wide updates that are kept for the next answer are found there as if there had been no answer before:
+// what was seen is not handed over again, and what was missed goes into its place.
+func TestOwnUpdatesGoBeforeTheChains(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a2")
+	s.connect()
+	s.live(0, "5b")
+	m := s.wallets[0].MergeOwn(items("acb"))
+	require.Equal(t, "[c]b", woven("b", "acb", m.Own))
+	require.Empty(t, m.Chain)
+	require.Equal(t, Evidence{Items: 3, Expected: true, Matched: true}, m.Evidence)
+
+	s.connect()
+	own, chain, m := s.merge(0, "1235"+"6d")
+	require.Equal(t, "[d]", own)
+	require.Equal(t, "[3]5[6]", chain)
+	require.Equal(t, Proven, m.Continuity(false, QueueSize))
+
+	s.release()
+	s.connect()
+	_, chain, _ = s.merge(1, "12356")
+	require.Empty(t, chain, "another wallet's queue brings nothing more")
+}
+
+// While a wallet's own updates are dropped, such an answer does not end that.
+func TestOwnUpdatesGoBeforeTheChainsWhileSomeAreDropped(t *testing.T) {
+	s := start(t)
+	s.live(0, "1a")
+	s.wallets[0].Drop(&s.chain) // b is dropped
+	m := s.wallets[0].MergeOwn(items("a"))
+	require.Empty(t, m.Own)
+	s.wallets[0].Keep()
+	s.connect()
+	own, chain, m := s.merge(0, "1"+"b2c")
+	require.Equal(t, "[bc]", own)
+	require.Equal(t, "[2]", chain)
+	require.Equal(t, Proven, m.Continuity(false, QueueSize))
+}
