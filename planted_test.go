@@ -52,7 +52,7 @@ var planted = []struct{ name, file, right, wrong string }{
 	{"two calls read a wallet's queue at once",
 		"readings.go", "_, taken := r.wallets[key]; taken {", "_, taken := r.wallets[key]; taken && false {"},
 	{"a wallet proves the chain that was not watched when blocks were dropped",
-		"dequeue.go", "chainProven = sure && r.l.coversChain(w) &&", "chainProven = sure && w.sure &&"},
+		"dequeue.go", "chainProven = r.reachesBack(w) &&", "chainProven = w.unbrokenQueue() &&"},
 	{"a refill of the chain's lane that begins anew has forgotten since when",
 		"refill.go", "if since.IsZero() || before.since.Before(since) {", "if false {"},
 	{"a gap begins when the last frame was read",
