@@ -396,3 +396,37 @@ func (c *chainRig) gated(method, key string) *tolledCall {
 	})
 	return call
 }
+
+// G2: a call whose answer is lost has emptied the wallet's queue, also of the blocks that the chain's lane
+// had dropped by then. What the queue holds afterwards does not prove that they were all.
+func TestG2LostAnswerTakesDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	open := make(chan struct{})
+	coin, ok := c.m.Coin("BTC", c.keys[0])
+	require.True(t, ok)
+	coin.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	c.overflow(2)
+	emit(t, c.d, c.keys[0], "own", 0, 1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Running == 2 })
+	emit(t, c.d, c.keys[0], "own", 1, 4)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped > 2 })
+	calls := c.d.CountCalls("get_updates")
+	c.d.Faults().DropAnswer("get_updates", 1)
+	close(open)
+	require.NoError(t, c.d.WaitCalls(patient(t), "get_updates", calls+2))
+	eventually(t, func() bool { return len(c.j.reasons()) > 1 }, "the wallet's gap")
+	dropped := daemonStats(t, c.m).Dropped
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped > dropped })
+	close(c.door)
+	c.arrives(c.d.Height())
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	for _, g := range c.j.gaps {
+		if g.ChainWide && g.Reason != bitcart.GapStart {
+			return
+		}
+	}
+	t.Fatalf("two blocks are lost: %v, %v", c.heights(), c.j.gaps)
+}

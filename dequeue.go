@@ -231,9 +231,10 @@ func (r *recovery) reachesBack(w *watch) bool { return w.unbrokenQueue() && r.l.
 // unbrokenQueue: as far as is known, nothing is missing in the wallet's queue since
 // its last answer. It may not have been watched, and a gap that was told says
 // nothing about what was dropped since; or a call whose answer was lost emptied its
-// queue after the connection had ended. hist is held.
+// queue after the connection had ended, or of what was dropped later. hist is held.
 func (w *watch) unbrokenQueue() bool {
-	return (w.sure || w.excused && !w.unqueued) && (w.unreadIn == 0 || w.unreadIn == w.connect)
+	return (w.sure || w.excused && !w.unqueued) && (w.unreadIn == 0 || w.unreadIn == w.connect) &&
+		!w.emptiedSince(w.missing)
 }
 
 // handOn gives the answer for a wallet that was removed to the watch as which it
@@ -250,6 +251,7 @@ func (r *recovery) handOn(p *pass, w *watch, answer dequeued, unbroken bool) {
 		if !unbroken {
 			current.unreadIn = current.connect // so is what was missed since the end of the connection
 		}
+		current.wasEmptied()
 	}
 }
 
@@ -401,7 +403,7 @@ func (r *recovery) events(
 			key, owner = "", r.l.chain
 		}
 		if r.l.single {
-			repeat = owner.last.Add(replay.Of(u.Text))
+			repeat = r.l.repeatsOf(owner).Add(replay.Of(u.Text))
 		}
 		ev := r.l.event(u, owner.coin, key, SourceRecovered, now)
 		ev.Repeat = repeat

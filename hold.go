@@ -108,6 +108,7 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 		return
 	}
 	l.outlivesStart(current)
+	current.wasEmptied()
 	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
 	current.unreadIn = current.connect
 	l.laneOwner(w).awaited = 0 // the call may have taken it: the gap stands for it

@@ -68,10 +68,11 @@ type link struct {
 	gapsWaiting waitingGaps  // in the lanes, in the pull form
 	callsCut    atomic.Int64 // get_updates calls that the drain's end cut off
 
-	together  replay.History      // of a Coin's own stream, where wallet and chain are one sequence
-	chainLog  replay.ChainHistory // of a manager's: the chain's
-	aside     aside               // of the chain's, until its lane is refilled
-	chainHold uint64              // grows with each hold of the chain, which only an answer that was asked for during it ends
+	together  replay.History                  // of a Coin's own stream, where wallet and chain are one sequence
+	repeats   struct{ own, chain replay.Log } // what tells repeats there
+	chainLog  replay.ChainHistory             // of a manager's: the chain's
+	aside     aside                           // of the chain's, until its lane is refilled
+	chainHold uint64                          // grows with each hold of the chain, which only an answer that was asked for during it ends
 }
 
 // parcel is what waits in a lane: an *Event or, in the pull form, a *Gap.
@@ -106,7 +107,6 @@ type watch struct {
 	unqueued  bool          // the chain's were dropped when the daemon may not have loaded it
 	begins    bool          // the last gap that was reported was a GapStart
 	seen      replay.Wallet // a manager's wallets
-	last      replay.Log    // what tells repeats on a Coin's own stream
 	droppedAt time.Time     // since when what its lane has dropped was sent, once it has overflowed; zero = it has not
 	// The last update that was dropped; 0 = none since the lane was reopened.
 	lastDropped replay.Fingerprint
@@ -118,11 +118,14 @@ type watch struct {
 	// answer never came, the wallet may have been loaded late, or an answer lacked
 	// an update after the gap had been reported. 0 = none.
 	unreadIn uint32
-	missing  time.Time          // since when updates may be missing that no gap was reported for; zero = none since the last answer
-	turn     uint32             // grows each time its lane is held or opened; see the type turn
-	begun    uint32             // the turn that began with the connect
-	awaited  replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
-	drained  *drained           // what its queue has told and its history has not; nil = nothing
+	// When a call had emptied the queue whose answer never came, in time since the
+	// link was made. 0 = none did.
+	emptied time.Duration
+	missing time.Time          // since when updates may be missing that no gap was reported for; zero = none since the last answer
+	turn    uint32             // grows each time its lane is held or opened; see the type turn
+	begun   uint32             // the turn that began with the connect
+	awaited replay.Fingerprint // the dropped update that a refill expects; 0 = none, or an answer has brought it
+	drained *drained           // what its queue has told and its history has not; nil = nothing
 }
 
 func newLink(s *stream, p *linkPlan, first bool) *link {
@@ -396,11 +399,19 @@ func (l *link) note(w *watch, it replay.Item) (repeat bool) {
 	switch {
 	case l.single:
 		l.together.Add(it)
-		return w.last.Add(it.Bytes)
+		return l.repeatsOf(w).Add(it.Bytes)
 	case w == l.chain:
 		return l.chainLog.Add(it)
 	}
 	return w.seen.Add(it)
+}
+
+// repeatsOf is what tells repeats on a Coin's own stream.
+func (l *link) repeatsOf(w *watch) *replay.Log {
+	if w == l.chain {
+		return &l.repeats.chain
+	}
+	return &l.repeats.own
 }
 
 // holdHistory notes that updates may be missed from here on. hist is held.

@@ -80,3 +80,60 @@ func TestOwnerOfALane(t *testing.T) {
 		require.NoError(t, l.drain())
 	}
 }
+
+// A call whose answer is lost behind a gap of its wallet, with no other in between, may have taken an update
+// that is read and dropped later: what the queue holds then does not prove that it was the only one.
+func TestLostAnswerBehindAGapTakesADroppedUpdate(t *testing.T) {
+	gaps := make(chan Gap, 8)
+	d, err := NewCoin("BTC",
+		WithStream(StreamConfig{QueuePerWallet: 1, Workers: 1}),
+		WithHooks(Hooks{OnGap: func(_ context.Context, g Gap) { gaps <- g }}))
+	require.NoError(t, err)
+	coin := newCoin(d.d, Wallet{Xpub: "xpub"}, nil)
+	inside, open := make(chan struct{}, 8), make(chan struct{})
+	coin.On("own", func(context.Context, *Event) error { inside <- struct{}{}; <-open; return nil })
+	s := &stream{transport: websocket}
+	s.prepare(t.Context(), []*linkPlan{{d: d.d, chain: d, coins: []*Coin{coin}}})
+	l := s.links[0]
+	r, w := l.recovery, l.lookup(coin.key)
+	p := &pass{since: time.Now(), first: true}
+	p.ctx, p.end = context.WithCancel(t.Context())
+	defer p.end()
+	r.setPass(p)
+	r.begin(p, []*watch{w})
+	l.hist.Lock()
+	w.sure, w.read = true, true // the daemon has watched it before this connection
+	l.hist.Unlock()
+	updates, _, err := wire.CutList([]byte(`[{"event":"own","n":1},{"event":"own","n":2},{"event":"own","n":3},{"event":"own","n":4}]`))
+	require.NoError(t, err)
+	push := func(i int, sent time.Time) { l.push(w, coin.key, &updates[i], SourceWebsocket, time.Now(), sent) }
+	r.failed(p, w, r.beforeAsking(w))
+	require.NoError(t, l.hooks.set.Drain(t.Context()))
+	require.Equal(t, GapUnknown, (<-gaps).Reason)
+	push(0, time.Time{})
+	<-inside
+	push(1, time.Time{})
+
+	sent := time.Now() // the first of those that are dropped: the call takes it
+	r.failed(p, w, r.beforeAsking(w))
+	push(2, sent)
+	push(3, sent)
+	l.hist.Lock()
+	require.False(t, w.droppedAt.IsZero())
+	l.hist.Unlock()
+	close(open)
+	require.Eventually(t, func() bool {
+		l.hist.Lock()
+		defer l.hist.Unlock()
+		return w.refilling
+	}, 10*time.Second, time.Millisecond, "the lane has run dry")
+	_, merged := r.merge(p, w, dequeued{updates[3:], 1}, r.beforeAsking(w), true)
+	require.True(t, merged)
+	require.NoError(t, l.hooks.set.Drain(t.Context()))
+	require.Len(t, gaps, 1, "the third is lost")
+	require.Equal(t, GapUnknown, (<-gaps).Reason)
+	r.releaseAll(true)
+	s.cancel()
+	l.beginDrain()
+	require.NoError(t, l.drain())
+}

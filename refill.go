@@ -250,8 +250,31 @@ func (l *link) bringBack(before *recoverTask, ws ...*watch) {
 }
 
 // coversChain: as far as is known, the daemon has watched the wallet since before
-// anything of the chain's may be missing. hist is held.
-func (l *link) coversChain(w *watch) bool { return w.sure && w.seen.Covers(&l.chainLog) }
+// anything of the chain's may be missing, and no call has emptied its queue since the
+// first update was sent that the chain's lane has dropped. hist is held.
+func (l *link) coversChain(w *watch) bool {
+	return w.sure && w.seen.Covers(&l.chainLog) && !w.emptiedSince(l.chainDropsSince())
+}
+
+// chainDropsSince is when the first update was sent that the chain's lane has
+// dropped and no refill has brought; zero = there is none. hist is held.
+func (l *link) chainDropsSince() time.Time {
+	since := l.chain.droppedAt
+	if l.chain.refilling && (since.IsZero() || l.chain.missing.Before(since)) {
+		since = l.chain.missing
+	}
+	return since
+}
+
+// wasEmptied notes that a call whose answer is lost may have emptied the queue. hist
+// is held.
+func (w *watch) wasEmptied() { w.emptied = time.Since(w.link.started) }
+
+// emptiedSince reports whether such a call may have taken what was sent after a time;
+// zero = nothing is missing. hist is held.
+func (w *watch) emptiedSince(t time.Time) bool {
+	return w.emptied > 0 && !t.IsZero() && w.emptied >= t.Sub(w.link.started)
+}
 
 // chainRefilled opens the chain's lane after an overflow, once.
 func (r *recovery) chainRefilled(p *pass, t recoverTask, proven bool) {
