@@ -111,7 +111,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 // notRead frees a wallet whose queue could not be read, and tries again later:
 // the daemon may still hold what it held.
 func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
-	r.failed(p, t.w, asked)
+	r.failed(p, t.w, asked, err)
 	if t.forChain != nil && (!t.w.gone.Load() || !r.refillChain(&t)) {
 		r.chainRefilled(p, t, false)
 	}

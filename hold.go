@@ -1,6 +1,9 @@
 package bitcart
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // What the recovery does to lanes: it holds them, and frees them. The lock
 // hist, which all functions here need, makes the steps for the history and for
@@ -97,9 +100,9 @@ func (r *recovery) release(p *pass, w *watch, failed bool) {
 	r.free(p, w)
 }
 
-// failed is release after an answer that did not come, unless the wallet is to
+// failed is release after a call that brought no answer, unless the wallet is to
 // be asked again in another turn.
-func (r *recovery) failed(p *pass, w *watch, asked turn) {
+func (r *recovery) failed(p *pass, w *watch, asked turn, err error) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
@@ -108,7 +111,9 @@ func (r *recovery) failed(p *pass, w *watch, asked turn) {
 		return
 	}
 	l.outlivesStart(current)
-	current.wasEmptied()
+	if errors.Is(err, ErrMaybeSent) {
+		current.wasEmptied()
+	}
 	r.gapOf(p, current, GapUnknown) // of a wallet that was removed and added again, too
 	current.unreadIn = current.connect
 	l.laneOwner(w).awaited = 0 // the call may have taken it: the gap stands for it

@@ -107,7 +107,7 @@ func TestLostAnswerBehindAGapTakesADroppedUpdate(t *testing.T) {
 	updates, _, err := wire.CutList([]byte(`[{"event":"own","n":1},{"event":"own","n":2},{"event":"own","n":3},{"event":"own","n":4}]`))
 	require.NoError(t, err)
 	push := func(i int, sent time.Time) { l.push(w, coin.key, &updates[i], SourceWebsocket, time.Now(), sent) }
-	r.failed(p, w, r.beforeAsking(w))
+	r.failed(p, w, r.beforeAsking(w), ErrMaybeSent)
 	require.NoError(t, l.hooks.set.Drain(t.Context()))
 	require.Equal(t, GapUnknown, (<-gaps).Reason)
 	push(0, time.Time{})
@@ -115,7 +115,7 @@ func TestLostAnswerBehindAGapTakesADroppedUpdate(t *testing.T) {
 	push(1, time.Time{})
 
 	sent := time.Now() // the first of those that are dropped: the call takes it
-	r.failed(p, w, r.beforeAsking(w))
+	r.failed(p, w, r.beforeAsking(w), ErrMaybeSent)
 	push(2, sent)
 	push(3, sent)
 	l.hist.Lock()

@@ -92,7 +92,7 @@ func halfRead(t *testing.T) (g *rig, p *pass, failed, cut time.Time) {
 	p = g.connects(true, g.started)
 	g.recovery.witness(p, g.ws)
 	g.answered(p, g.ws[0])
-	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]))
+	g.recovery.failed(p, g.ws[1], g.recovery.beforeAsking(g.ws[1]), ErrMaybeSent)
 	failed = g.missing(g.ws[1])
 	require.Len(t, g.told(), 2, "the start, and that what the second one's queue holds comes later")
 	cut = failed.Add(time.Nanosecond)

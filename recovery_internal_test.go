@@ -32,7 +32,7 @@ func TestFailedCallBehindAKeptAnswerIsRemembered(t *testing.T) {
 	w.keep(dequeued{answer, len(answer)})
 	asked := r.turnOf(w)
 	l.hist.Unlock()
-	r.failed(p, w, asked)
+	r.failed(p, w, asked, ErrMaybeSent)
 	l.hist.Lock()
 	require.False(t, w.keeps(), "the answer has come in")
 	require.Equal(t, w.connect, w.unreadIn)
