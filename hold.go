@@ -152,10 +152,21 @@ func (r *recovery) releaseAll(over bool) {
 	watches := l.allWatches() // nobody holds another one before it is over
 	r.over = r.over || over
 	p := new(pass)
+	var younger []*watch
 	for _, w := range watches {
 		if over && w.refilling {
 			r.gapOf(p, w, GapOverflow) // what was dropped stays where it is
 		}
+		if w.keepsYounger() {
+			younger = append(younger, w)
+			continue
+		}
+		r.free(p, w)
+	}
+	if len(younger) > 0 && l.chain.droppedAt.IsZero() {
+		l.holdChain() // what they keep goes behind what is held of the chain's
+	}
+	for _, w := range younger {
 		r.free(p, w)
 	}
 	if over && l.chain.refilling {

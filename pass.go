@@ -418,14 +418,15 @@ func (r *recovery) tellOutage(since time.Time) {
 	l.gap(Gap{Since: since, ChainWide: true, Reason: GapUnknown})
 }
 
-// waits reports whether an event waits for an answer, or an answer for the next one.
+// waits reports whether an event waits for an answer, or an answer for the next
+// one. What waits for another connection anyway is no reason to wait no longer.
 func (r *recovery) waits() bool {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	watches := l.allWatches()
 	for _, w := range watches {
-		if w.held && w.lane.Len() > 0 || w.keeps() {
+		if w.held && w.lane.Len() > 0 || w.awaitsAnswer() {
 			return true
 		}
 	}

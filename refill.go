@@ -243,7 +243,7 @@ func (l *link) bringBack(before *recoverTask, ws ...*watch) {
 	}
 	for _, w := range ws {
 		if updates := a.of[w]; len(updates) > 0 && !w.gone.Load() {
-			w.keep(dequeued{updates, len(updates)})
+			w.keepFirst(dequeued{updates, len(updates)})
 		}
 		delete(a.of, w)
 	}

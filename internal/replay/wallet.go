@@ -64,43 +64,61 @@ func (w *Wallet) Forget() { w.own.Forget() }
 // of it was missed. The wallet's hold ends with it, that of c does not, and the
 // queue counts as drained. Its cost does not depend on the number of wallets.
 func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
-	w.own.Grow(len(answer))
-	c.Grow(len(answer))
-	s := split(answer)
-	own, ownKnown := w.own.read(s.own)
-	chain := c.read(&w.at, s.chain)
-	byOwn := witness{&own, ownKnown, s.ownAt}
-	m := Merged{
-		Evidence: judge(len(answer), byOwn, witness{&chain.reading, chain.known, s.chainAt}),
-		OfChain:  judge(len(answer), witness{&chain.reading, chain.byHold, s.chainAt}),
-	}
-	if c.holding && w.at.holds < c.holds { // the wallet's hold is not younger
-		m.OfChain = m.Evidence
-	}
-	m.Own = w.own.take(&own, s.own)
-	m.Chain = c.take(&w.at, &chain, s.chain)
+	r, m := w.look(c, answer)
+	m.Own = w.own.take(&r.own, r.parts.own)
+	m.Chain = c.take(&w.at, &r.chain, r.parts.chain)
 	if w.dropped > 0 {
 		w.Hold(c)
 		w.at.seen = w.dropped - 1
 	}
-	number(m.Own, s.ownAt)
-	number(m.Chain, s.chainAt)
+	number(m.Own, r.ownAt)
+	number(m.Chain, r.chainAt)
+	return m
+}
+
+// Judge is what [Wallet.Merge] would tell of the answer as a whole, and merges
+// nothing.
+func (w *Wallet) Judge(c *ChainHistory, answer []Item) Merged {
+	_, m := w.look(c, answer)
 	return m
 }
 
 // MergeOwn is Merge of an answer whose chain-wide updates are kept for the next
-// one: it takes the wallet's own, of which alone answer consists, and leaves the
-// wallet's place in c, and the hold there, as they are.
-func (w *Wallet) MergeOwn(answer []Item) Merged {
-	w.own.Grow(len(answer))
-	own, known := w.own.read(answer)
-	m := Merged{Evidence: judge(len(answer), witness{&own, known, nil})}
-	m.OfChain = m.Evidence
-	m.Own = w.own.take(&own, answer)
+// one: it takes the wallet's own, and leaves the wallet's place in c, and the hold
+// there, as they are.
+func (w *Wallet) MergeOwn(c *ChainHistory, answer []Item) Merged {
+	r, m := w.look(c, answer)
+	m.Own = w.own.take(&r.own, r.parts.own)
 	if w.dropped > 0 {
 		w.own.Hold()
 	}
+	number(m.Own, r.ownAt)
 	return m
+}
+
+// walletReading is an answer as both sequences see it.
+type walletReading struct {
+	parts
+	own   reading
+	chain chainReading
+}
+
+func (w *Wallet) look(c *ChainHistory, answer []Item) (walletReading, Merged) {
+	w.own.Grow(len(answer))
+	c.Grow(len(answer))
+	r := walletReading{parts: split(answer)}
+	var known knowledge
+	r.own, known = w.own.read(r.parts.own)
+	r.chain = c.read(&w.at, r.parts.chain)
+	byOwn := witness{&r.own, known, r.ownAt}
+	m := Merged{
+		Evidence: judge(len(answer), byOwn, witness{&r.chain.reading, r.chain.known, r.chainAt}),
+		OfChain:  judge(len(answer), witness{&r.chain.reading, r.chain.byHold, r.chainAt}),
+	}
+	if c.holding && w.at.holds < c.holds { // the wallet's hold is not younger
+		m.OfChain = m.Evidence
+	}
+	return r, m
 }
 
 // parts is an answer by sequence, with the place of each item in the answer.

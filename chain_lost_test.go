@@ -1,0 +1,105 @@
+package bitcart_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart"
+	"github.com/bitcart-go/bitcart/bitcarttest"
+)
+
+// gateOwn keeps the handler of a wallet's own events until the gate is opened.
+func (c *chainRig) gateOwn(key string) (open chan struct{}) {
+	c.t.Helper()
+	coin, ok := c.m.Coin("BTC", key)
+	require.True(c.t, ok)
+	open = make(chan struct{})
+	coin.On("own", func(context.Context, *bitcart.Event) error { <-open; return nil })
+	return open
+}
+
+// overflowOwn sends a wallet events of its own, of which n find no room. Another handler is inside already.
+func (c *chainRig) overflowOwn(key string, n int) {
+	c.t.Helper()
+	dropped := daemonStats(c.t, c.m).Dropped
+	emit(c.t, c.d, key, "own", 0, 1)
+	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Running == 2 })
+	emit(c.t, c.d, key, "own", 1, n+2)
+	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Dropped == dropped+uint64(n) })
+}
+
+// mineDropped mines a block that finds no room.
+func (c *chainRig) mineDropped() {
+	c.t.Helper()
+	dropped := daemonStats(c.t, c.m).Dropped
+	c.d.Mine(1)
+	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Dropped > dropped })
+}
+
+// behindFailedCall drops blocks, two before the only wallet's queue is asked for in vain and one after it.
+func behindFailedCall(t *testing.T, fail func(*bitcarttest.Faults)) (c *chainRig, first int64) {
+	c = newChainRig(t, 1, 1)
+	first = c.d.Height() + 1
+	open := c.gateOwn(c.keys[0])
+	c.overflow(2)
+	c.overflowOwn(c.keys[0], 2)
+	calls := c.d.CountCalls("get_updates")
+	fail(c.d.Faults())
+	close(open)
+	require.NoError(t, c.d.WaitCalls(patient(t), "get_updates", calls+2))
+	eventually(t, func() bool { return len(c.j.reasons()) > 1 }, "the wallet's gap")
+	c.mineDropped()
+	close(c.door)
+	c.arrives(c.d.Height())
+	return c, first
+}
+
+// G2: a call whose answer is lost has emptied the wallet's queue, also of the blocks that the chain's lane
+// had dropped by then. What the queue holds afterwards does not prove that they were all.
+func TestG2LostAnswerTakesDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c, _ := behindFailedCall(t, func(f *bitcarttest.Faults) { f.DropAnswer("get_updates", 1) })
+	require.True(t, c.toldOfBlocks(), "two blocks are lost: %v", c.heights())
+}
+
+// G11: a call that the daemon has refused has taken nothing.
+func TestG11RefusedCallTakesNoDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c, first := behindFailedCall(t, func(f *bitcarttest.Faults) { f.FailMethod("get_updates", 1, errOwn) })
+	c.requireAll(first, c.d.Height())
+	require.False(t, c.toldOfBlocks(), "%v", c.j.reasons())
+}
+
+// behindFullAnswer drops blocks: two before a wallet's own events have pushed them out of its queue, and
+// one after that, which the wallet's answer tells.
+func behindFullAnswer(t *testing.T, wallets int) (c *chainRig, first int64) {
+	c = newChainRig(t, wallets, 1)
+	first = c.d.Height() + 1
+	open := c.gateOwn(c.keys[0])
+	c.overflow(2)
+	c.overflowOwn(c.keys[0], 150)
+	c.mineDropped()
+	close(open)
+	eventually(t, func() bool { return len(c.j.reasons()) > 1 }, "the wallet's queue was full")
+	close(c.door)
+	c.arrives(c.d.Height())
+	return c, first
+}
+
+// G2: an answer that is as long as the daemon's queue may lack the first of the blocks that the chain's lane
+// has dropped. The next one of that wallet does not prove that they have all come.
+func TestG2FullAnswerLacksDroppedBlocks(t *testing.T) {
+	t.Parallel()
+	c, _ := behindFullAnswer(t, 1)
+	require.True(t, c.toldOfBlocks(), "two blocks are lost: %v", c.heights())
+}
+
+// G1: what such an answer tells of the later ones waits for the queue that holds them all.
+func TestG1FullAnswerBringsNoDroppedBlocksTooEarly(t *testing.T) {
+	t.Parallel()
+	c, first := behindFullAnswer(t, 2)
+	c.requireAll(first, c.d.Height())
+	require.False(t, c.toldOfBlocks(), "%v", c.j.reasons())
+}
