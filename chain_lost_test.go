@@ -2,7 +2,9 @@ package bitcart_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -102,4 +104,30 @@ func TestG1FullAnswerBringsNoDroppedBlocksTooEarly(t *testing.T) {
 	c, first := behindFullAnswer(t, 2)
 	c.requireAll(first, c.d.Height())
 	require.False(t, c.toldOfBlocks(), "%v", c.j.reasons())
+}
+
+// G2: the answer of a refill that is full, and comes when the chain's lane drops again, ends that refill
+// with its own gap: the next one's does not reach back as far.
+func TestG2FullAnswerOfARefillWhileBlocksAreDroppedAgain(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	c.overflow(2)
+	lost := time.Now()
+	asked, gate := c.gate(c.keys[0])
+	close(c.door)
+	receive(t, asked, "the refill")
+	c.add() // a pong tells that what was sent before has been read
+	emit(t, c.d, c.keys[0], "own", 0, 150)
+	for range 3 { // of which the lane has room for one
+		received := daemonStats(t, c.m).Received
+		c.d.Mine(1)
+		eventually(t, func() bool { return daemonStats(t, c.m).Received > received })
+	}
+	close(gate)
+	c.arrives(c.d.Height())
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	require.True(t, slices.ContainsFunc(c.j.gaps, func(g bitcart.Gap) bool {
+		return g.ChainWide && g.Reason != bitcart.GapStart && g.Since.Before(lost)
+	}), "two blocks are lost: %v", c.j.gaps)
 }

@@ -178,6 +178,7 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) (lost bool) {
 		return false
 	}
 	told.updates = l.setAside(w, told.updates)
+	told.lacking = true // what is left does not show it any more
 	return covers
 }
 
