@@ -168,3 +168,26 @@ func TestChainsRefillOfARemovedWalletBeginsAnew(t *testing.T) {
 	require.Equal(t, began, g.chain.missing)
 	g.hist.Unlock()
 }
+
+// A lane that has run dry, but was reopened by another refill before its own could begin, needs none.
+func TestChainsRefillThatHasBegunAlready(t *testing.T) {
+	g := newRig(t, 1, StreamConfig{})
+	p := g.connects(true, g.started)
+	g.setConnected(true)
+	p.epoch = g.epoch.Load()
+	g.answered(p, g.ws[0])
+	require.True(t, g.setArmed(g.ws[0]))
+	began := time.Now()
+	g.hist.Lock()
+	g.overflowed(g.chain, began)
+	g.hist.Unlock()
+	require.True(t, g.recovery.refill(g.chain))
+	g.hist.Lock()
+	hold := g.chainHold
+	g.hist.Unlock()
+	require.True(t, g.recovery.refill(g.chain))
+	g.hist.Lock()
+	defer g.hist.Unlock()
+	require.Equal(t, hold, g.chainHold)
+	require.Equal(t, began, g.chain.missing)
+}

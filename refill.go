@@ -36,6 +36,9 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	if r.over {
 		return false
 	}
+	if before == nil && !l.single && l.chain.droppedAt.IsZero() {
+		return true // another one has reopened the lane since it ran dry
+	}
 	p := r.current()
 	if asked == nil && (p != nil || l.single) {
 		return false
