@@ -3,6 +3,9 @@ package bitcart_test
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +67,7 @@ func TestG2LostAnswerTakesDroppedBlocks(t *testing.T) {
 	t.Parallel()
 	c, _ := behindFailedCall(t, func(f *bitcarttest.Faults) { f.DropAnswer("get_updates", 1) })
 	require.True(t, c.toldOfBlocks(), "two blocks are lost: %v", c.heights())
+	require.Equal(t, []string{"start", "continuity is not proven of a wallet", "overflow"}, c.j.reasons())
 }
 
 // G11: a call that the daemon has refused has taken nothing.
@@ -96,6 +100,7 @@ func TestG2FullAnswerLacksDroppedBlocks(t *testing.T) {
 	t.Parallel()
 	c, _ := behindFullAnswer(t, 1)
 	require.True(t, c.toldOfBlocks(), "two blocks are lost: %v", c.heights())
+	require.Equal(t, []string{"start", "overflow of a wallet", "overflow"}, c.j.reasons())
 }
 
 // G1: what such an answer tells of the later ones waits for the queue that holds them all.
@@ -130,4 +135,93 @@ func TestG2FullAnswerOfARefillWhileBlocksAreDroppedAgain(t *testing.T) {
 	require.True(t, slices.ContainsFunc(c.j.gaps, func(g bitcart.Gap) bool {
 		return g.ChainWide && g.Reason != bitcart.GapStart && g.Since.Before(lost)
 	}), "two blocks are lost: %v", c.j.gaps)
+}
+
+// G1: of an answer that is left to a refill, what was handed over already does not come again.
+func TestG1SetAsideBlocksComeOnce(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	open := c.gateOwn(c.keys[0])
+	emit(t, c.d, c.keys[0], "own", 0, 1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Running == 1 })
+	emit(t, c.d, c.keys[0], "own", 1, 152)
+	eventually(t, func() bool { return daemonStats(t, c.m).Dropped == 150 })
+	c.overflow(2) // behind two that find room
+	close(open)
+	eventually(t, func() bool { return len(c.j.reasons()) > 1 }, "the wallet's queue was full")
+	close(c.door)
+	c.arrives(c.d.Height())
+	c.reconnects()
+	c.requireAll(first, c.d.Height())
+}
+
+// G1: nor of the answers behind calls that have failed at a reconnect.
+func TestG1BlocksComeOnceBehindFailedCalls(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 2, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	var mu sync.Mutex
+	failed := make(map[string]bool)
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if method != "get_updates" || failed[params] {
+			return nil, nil
+		}
+		failed[params] = true
+		return nil, errOwn
+	})
+	outage(t, c.d, func() { c.d.Mine(1) })
+	eventually(t, func() bool { return c.d.Queued(c.keys[0]) == 0 && c.d.Queued(c.keys[1]) == 0 })
+	<-c.j.connects
+	c.mineDropped()
+	close(c.door)
+	c.arrives(c.d.Height())
+	c.reconnects()
+	c.requireAll(first, c.d.Height())
+}
+
+// failOnce has the next call of get_updates for a wallet fail. The daemon gets none.
+func (c *chainRig) failOnce(key string) {
+	var failed atomic.Bool
+	c.toll.set(func(method, params string) (<-chan struct{}, error) {
+		if method != "get_updates" || !strings.Contains(params, key) || failed.Swap(true) {
+			return nil, nil
+		}
+		return nil, errOwn
+	})
+}
+
+// A gap about what is brought back when the stream ends has a time.
+func TestSinceOfWhatIsBroughtBackAtTheEnd(t *testing.T) {
+	t.Parallel()
+	cfg := recovering()
+	cfg.QueuePerWallet = 1
+	c := newSilentRig(t, 1, cfg)
+	run := listenAll(t, c.m)
+	<-c.j.connects
+	c.overflow(2)
+	c.failOnce(c.keys[0])
+	cutOff(t, c.d, bitcarttest.FIN)
+	eventually(t, func() bool { return c.d.Queued(c.keys[0]) == 0 })
+	<-c.j.connects
+	c.mineDropped()
+	calls := c.d.CountCalls("get_updates")
+	cutOff(t, c.d, bitcarttest.FIN)
+	require.NoError(t, c.d.WaitCalls(patient(t), "get_updates", calls+1))
+	<-c.j.connects
+	c.ignores(1, func() { emit(t, c.d, c.keys[0], "own", 0, 1) })
+	c.mineDropped()
+	outage(t, c.d, func() {
+		close(c.door)
+		eventually(t, func() bool { return len(c.heights()) >= 2 && daemonStats(t, c.m).Running == 0 })
+		require.NoError(t, run.stop())
+	})
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	for _, g := range c.j.gaps {
+		require.False(t, g.Since.IsZero(), "%v", c.j.gaps)
+	}
 }

@@ -73,8 +73,9 @@ func (c *chainRig) gate(key string) (asked chan struct{}, gate chan struct{}) {
 // overflow mines blocks one by one, n of which find no room.
 func (c *chainRig) overflow(n uint64) {
 	c.t.Helper()
+	running := daemonStats(c.t, c.m).Running
 	c.d.Mine(1)
-	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Running == 1 })
+	eventually(c.t, func() bool { return daemonStats(c.t, c.m).Running == running+1 })
 	for before := daemonStats(c.t, c.m).Dropped; daemonStats(c.t, c.m).Dropped < before+n; {
 		received := daemonStats(c.t, c.m).Received
 		c.d.Mine(1)

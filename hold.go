@@ -151,7 +151,10 @@ func (r *recovery) releaseAll(over bool) {
 	defer l.hist.Unlock()
 	watches := l.allWatches() // nobody holds another one before it is over
 	r.over = r.over || over
-	p := new(pass)
+	p := &pass{since: l.chainDropsSince()} // of what was brought back for a refill
+	if p.since.IsZero() {
+		p.since = l.started
+	}
 	var younger []*watch
 	for _, w := range watches {
 		if over && w.refilling {

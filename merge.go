@@ -49,7 +49,7 @@ func (r *recovery) putOff(p *pass, w *watch) {
 		return
 	}
 	answer, chainBytes := told.items()
-	proves := r.provesChain(w, told, answer)
+	proves, _ := r.provesChain(w, told, answer)
 	switch {
 	case proves && (chainBytes == 0 || r.reachesBack(w)):
 	case chainBytes > l.cfg.QueueBytes/8:
@@ -61,13 +61,14 @@ func (r *recovery) putOff(p *pass, w *watch) {
 }
 
 // provesChain reports whether what is drained of w shows that its queue has lost
-// nothing of the chain's. hist is held.
-func (r *recovery) provesChain(w *watch, told *drained, answer []replay.Item) bool {
+// nothing of the chain's, and which of the chain-wide updates were missed. hist is
+// held.
+func (r *recovery) provesChain(w *watch, told *drained, answer []replay.Item) (proves bool, missed []replay.Missed) {
 	m := w.seen.Judge(&r.l.chainLog, answer)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	told.weigh(&m, r.queueCap)
-	return !told.lacking && m.OfChain.Continuity(false, r.queueCap) == replay.Proven
+	return !told.lacking && m.OfChain.Continuity(false, r.queueCap) == replay.Proven, m.Chain
 }
 
 // reachesBack: as far as is known, the wallet's queue has all that the chain may
@@ -174,10 +175,20 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) (lost bool) {
 		return false
 	}
 	covers := l.coversChain(w)
-	if answer, _ := told.items(); covers && r.provesChain(w, told, answer) {
+	answer, _ := told.items()
+	proves, missed := r.provesChain(w, told, answer)
+	if covers && proves {
 		return false
 	}
-	told.updates = l.setAside(w, told.updates)
+	// What is known was handed over. When it is brought back, the wallet's place in
+	// the chain's history is behind it: it would be handed over again.
+	var left []wire.Update
+	for i, u := range told.updates {
+		if !answer[i].Chain || slices.ContainsFunc(missed, func(m replay.Missed) bool { return m.Index == i }) {
+			left = append(left, u)
+		}
+	}
+	told.updates = l.setAside(w, left)
 	told.lacking = true // what is left does not show it any more
 	return covers
 }
@@ -222,6 +233,9 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 	}
 	if r.l.single || chainProven || p.common.Load() {
 		p.proven.Store(true)
+	}
+	if verdict != replay.Proven && w.gapIn != w.episode && !p.proven.Load() {
+		told.lacking = false // the gap tells of the chain's as well
 	}
 	switch {
 	case verdict == replay.Proven:

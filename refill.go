@@ -65,7 +65,9 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 		return true
 	}
 	asked.episode++
-	asked.lacks(since)
+	if !asked.emptiedSince(since) { // else nothing is relied on for the chain's, and its own of before are told
+		asked.lacks(since)
+	}
 	if asked.deferred { // it takes nothing in: its lane must run dry by itself
 		asked.turn++
 		l.holdHistory(asked)

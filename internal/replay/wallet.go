@@ -76,10 +76,14 @@ func (w *Wallet) Merge(c *ChainHistory, answer []Item) Merged {
 	return m
 }
 
-// Judge is what [Wallet.Merge] would tell of the answer as a whole, and merges
-// nothing.
+// Judge is what [Wallet.Merge] would tell of the answer as a whole, and which
+// chain-wide updates were missed, without their places. It merges nothing.
 func (w *Wallet) Judge(c *ChainHistory, answer []Item) Merged {
-	_, m := w.look(c, answer)
+	r, m := w.look(c, answer)
+	for _, s := range r.chain.missed {
+		m.Chain = append(m.Chain, Missed{Index: s.index})
+	}
+	number(m.Chain, r.chainAt)
 	return m
 }
 
