@@ -194,6 +194,31 @@ func (c *chainRig) failOnce(key string) {
 	})
 }
 
+// reasonsOfBlocks are those of the gaps that are of no wallet.
+func (c *chainRig) reasonsOfBlocks() []string {
+	return slices.DeleteFunc(c.j.reasons(), func(r string) bool { return strings.HasSuffix(r, "of a wallet") })
+}
+
+// G11: as long as the chain's lane drops, it is the refill's to tell what may be missing, once. Until then
+// reconnects say nothing of it.
+func TestG11ReconnectsBehindALostAnswerTellNoGapOfBlocks(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	c.overflow(2)
+	c.failOnce(c.keys[0])
+	cutOff(t, c.d, bitcarttest.FIN)
+	<-c.j.connects
+	told := c.reasonsOfBlocks()
+	for range 5 {
+		cutOff(t, c.d, bitcarttest.FIN)
+		receive(t, c.j.connects, "the next connection")
+	}
+	require.Equal(t, told, c.reasonsOfBlocks())
+	close(c.door)
+	c.arrives(c.d.Height())
+	require.Equal(t, append(told, "overflow"), c.reasonsOfBlocks())
+}
+
 // A gap about what is brought back when the stream ends has a time.
 func TestSinceOfWhatIsBroughtBackAtTheEnd(t *testing.T) {
 	t.Parallel()

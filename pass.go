@@ -352,7 +352,7 @@ func (r *recovery) passed(p *pass) {
 	}
 	p.complete.Store(true)
 	l.hist.Lock()
-	if !p.proven.Load() && !p.common.Load() && !r.refills() {
+	if !p.proven.Load() && !p.common.Load() && !r.refills(p) {
 		p.gaps.Add(1)
 		l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapUnknown}) // no answer has shown all of the chain's
 	}
@@ -380,10 +380,15 @@ func (r *recovery) passed(p *pass) {
 	}
 }
 
-// refills reports whether a refill of a Coin's own lane is still to judge what the
-// pass has not. hist is held.
-func (r *recovery) refills() bool {
-	return r.l.single && slices.ContainsFunc(r.l.allWatches(), func(w *watch) bool { return w.deferred || w.refilling })
+// refills reports whether a refill, of a Coin's own lane or the chain's, is still to
+// judge what the pass has not. hist is held.
+func (r *recovery) refills(p *pass) bool {
+	l := r.l
+	if l.single {
+		return slices.ContainsFunc(l.allWatches(), func(w *watch) bool { return w.deferred || w.refilling })
+	}
+	since := l.chain.droppedAt
+	return !since.IsZero() && !since.After(p.since)
 }
 
 // abandon hands over what has waited too long for a pass to end, when the next
