@@ -192,6 +192,7 @@ func (l *link) watchLate(c *Coin) (w *watch, live bool) {
 		l.poller.add(w)
 	default:
 		live = l.recovery.current() != nil
+		w.missing = time.Now()
 	}
 	l.mu.Unlock()
 	if live && !l.recovery.over {

@@ -3,8 +3,10 @@ package bitcart_test
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,6 +55,41 @@ func TestG2AnswerOfAWalletThatWasAddedAgain(t *testing.T) {
 	require.NoError(t, stream.wait())
 	require.Zero(t, d.Queued(keys[0]))
 	require.Equal(t, upTo(2), in.numbers(2), "%v", j.reasons())
+}
+
+// G2: nor is such a call's loss forgotten: when its answer is lost, so is what the wallet's new stay has missed
+// by then, although no connection has told the daemon of it yet.
+func TestG2LostAnswerOfAWalletThatWasAddedAgain(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t, "BTC")
+	j := newDiary()
+	m, keys := serve(t, d, 2, bitcart.WithStream(recovering()), bitcart.WithHooks(j.hooks()))
+	listenAll(t, m)
+	<-j.connects
+	gate := make(chan struct{})
+	d.Faults().GateMethod("get_updates", gate)
+	calls := d.CountCalls("get_updates")
+	cutOff(t, d, bitcarttest.FIN)
+	require.NoError(t, d.WaitCalls(patient(t), "get_updates", calls+2))
+	d.Faults().DropAnswer("get_updates", 2)
+	var lost time.Time
+	outage(t, d, func() {
+		require.True(t, m.RemoveWallet("BTC", keys[0]))
+		_, err := m.AddWallet("BTC", bitcart.Wallet{Xpub: keys[0]})
+		require.NoError(t, err)
+		lost = time.Now()
+		emit(t, d, keys[0], "own", 0, 1)
+		close(gate)
+		eventually(t, func() bool { return d.Queued(keys[0]) == 0 && d.Queued(keys[1]) == 0 })
+	})
+	d.Faults().GateMethod("get_updates", nil)
+	receive(t, j.connects, "the next connection")
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	require.True(t, slices.ContainsFunc(j.gaps, func(g bitcart.Gap) bool {
+		mine := g.Coin != nil && g.Coin.WalletKey() == keys[0]
+		return mine && g.Reason == bitcart.GapUnknown && g.Since.Before(lost)
+	}), "%v", j.gaps)
 }
 
 // G1: a wallet's live events wait for what its queue holds from the moment on at which it is added, however

@@ -91,10 +91,16 @@ func (r *recovery) join(w *watch) {
 
 // joins begins an episode of a wallet that is new to a running stream. hist is held.
 func (r *recovery) joins(w *watch) {
+	added, now := w.missing, time.Now()
 	w.episode++
 	w.connect++
-	w.gapIn, w.begins, w.excused, w.missing = w.episode, true, true, time.Now()
-	r.l.gap(Gap{Coin: w.coin, Since: w.missing, Reason: GapStart})
+	w.gapIn, w.begins, w.excused, w.missing = w.episode, true, true, now
+	r.l.gap(Gap{Coin: w.coin, Since: now, Reason: GapStart})
+	if w.emptied > 0 && !added.IsZero() { // by a call for its last stay, since it was added
+		w.episode++
+		w.gapIn, w.begins = w.episode, false
+		r.l.gap(Gap{Coin: w.coin, Since: added, Reason: GapUnknown})
+	}
 }
 
 // recover makes one wallet ready. leave tells that no call is under way for it
