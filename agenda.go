@@ -5,15 +5,17 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jitter"
 )
 
 // agenda hands out tasks when their time has come, the earliest first and
 // those of one time in the order in which they were added. The zero value is
 // empty.
 type agenda[T any] struct {
-	mu    sync.Mutex // guards what follows, but for wake; taken after link.mu
-	now   []T        // are due, in order; a connect may add one for each wallet
-	taken int        // of now
+	mu    jitter.Mutex // guards what follows, but for wake; taken after link.mu
+	now   []T          // are due, in order; a connect may add one for each wallet
+	taken int          // of now
 	later taskHeap[T]
 	added uint64 // of later
 	wake  signal

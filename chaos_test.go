@@ -547,9 +547,12 @@ func (c *chaos) openDoors() {
 	}
 }
 
+// restart keeps the daemon away for longer than a sign of life counts for the library before a call. A real
+// one needs seconds: the calls that begin in less would load wallets on the new one, which then looks like
+// the old one.
 func (c *chaos) restart() {
 	c.note("restart")
-	require.NoError(c.t, c.d.Faults().Restart(patient(c.t), time.Duration(c.rng.IntN(5))*time.Millisecond))
+	require.NoError(c.t, c.d.Faults().Restart(patient(c.t), time.Duration(11+c.rng.IntN(5))*time.Millisecond))
 }
 
 func (c *chaos) failCalls() {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"time"
 
+	"github.com/bitcart-go/bitcart/internal/jitter"
 	"github.com/bitcart-go/bitcart/internal/queue"
 )
 
@@ -115,8 +115,8 @@ type hookRunner struct {
 	lane *queue.Lane[hookCall]
 	log  *slog.Logger
 
-	mu   sync.Mutex // makes a push, or a reopening, and what it says of lost one step; before set's
-	lost time.Time  // since when a gap was dropped; zero = none was
+	mu   jitter.Mutex // makes a push, or a reopening, and what it says of lost one step; before set's
+	lost time.Time    // since when a gap was dropped; zero = none was
 }
 
 type hookCall struct {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bitcart-go/bitcart/internal/jitter"
 	"github.com/bitcart-go/bitcart/internal/queue"
 	"github.com/bitcart-go/bitcart/internal/replay"
 	"github.com/bitcart-go/bitcart/internal/wsconn"
@@ -42,7 +43,7 @@ type link struct {
 	drainOnce  sync.Once
 	drainTimer *time.Timer
 
-	mu         sync.Mutex // guards what follows; taken after hist, with no user code inside
+	mu         jitter.Mutex // guards what follows; taken after hist, with no user code inside
 	watches    map[string]*watch
 	retired    map[string]*queue.Lane[parcel] // of removed wallets whose handler still runs
 	connected  bool
@@ -62,7 +63,7 @@ type link struct {
 
 	// hist guards what was seen of the daemon's sequences, and makes a push and
 	// its note in the history one step. Taken before mu.
-	hist     sync.Mutex
+	hist     jitter.Mutex
 	recovery *recovery // of a websocket
 
 	gapsWaiting waitingGaps  // in the lanes, in the pull form

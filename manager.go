@@ -9,8 +9,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jitter"
 )
 
 // APIManager serves many wallets of many currencies over one connection per
@@ -26,7 +27,7 @@ type APIManager struct {
 	base     settings
 	opts     map[string][]Option // of WithCurrency, by symbol
 
-	mu      sync.Mutex // guards what follows; taken before link.mu, and with no user code inside
+	mu      jitter.Mutex // guards what follows; taken before link.mu, and with no user code inside
 	groups  []*group
 	stream  *stream // running; nil otherwise
 	streams int     // Coins that stream by themselves

@@ -3,10 +3,10 @@ package bitcart
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/bitcart-go/bitcart/internal/jitter"
 	"github.com/bitcart-go/bitcart/internal/replay"
 )
 
@@ -75,17 +75,17 @@ type poller struct {
 	restarts atomic.Uint32 // that were seen; written under link.hist
 	readings readings
 
-	resuming  sync.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
-	tried     time.Time  // when it last was; guarded by resuming
-	witnessed time.Time  // when its answer last told; guarded by resuming
-	total     int        // how many wallets it had then; 0 = that is not known; guarded by resuming
-	mute      time.Time  // until when getinfo is not asked; guarded by resuming
-	refusals  int        // of the daemon that is away to answer that; guarded by resuming
-	again     time.Time  // when it is asked again after one; guarded by resuming
+	resuming  jitter.Mutex // held while the daemon is asked whether it was restarted; nothing else is taken before it
+	tried     time.Time    // when it last was; guarded by resuming
+	witnessed time.Time    // when its answer last told; guarded by resuming
+	total     int          // how many wallets it had then; 0 = that is not known; guarded by resuming
+	mute      time.Time    // until when getinfo is not asked; guarded by resuming
+	refusals  int          // of the daemon that is away to answer that; guarded by resuming
+	again     time.Time    // when it is asked again after one; guarded by resuming
 
 	// mu guards what follows. An answer's items are pushed under it, so that
 	// chain-wide ones keep their order.
-	mu       sync.Mutex
+	mu       jitter.Mutex
 	chain    replay.Chain
 	queueCap int  // what the daemon's queue holds, as far as is known
 	up       bool // the last call was answered

@@ -1,8 +1,9 @@
 package bitcart
 
 import (
-	"sync"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jitter"
 )
 
 // mostGaps bounds how many gaps wait for a loop over Events: one for each wallet
@@ -13,7 +14,7 @@ const mostGaps = 1 << 14
 // let in beside the bounds for events, so they have one of their own: gaps that
 // find no room are told as one, of every wallet, when there is room again.
 type waitingGaps struct {
-	mu   sync.Mutex // a leaf
+	mu   jitter.Mutex // a leaf
 	n    int
 	lost time.Time // since when gaps found no room; zero = none did
 }

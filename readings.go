@@ -1,12 +1,12 @@
 package bitcart
 
-import "sync"
+import "github.com/bitcart-go/bitcart/internal/jitter"
 
 // readings are the wallets whose queue is being read, by their keys: the daemon
 // empties a queue for whoever reads it, so two calls at once would share it out.
 // That holds for a wallet that was removed and added again, too.
 type readings struct {
-	mu      sync.Mutex // a leaf
+	mu      jitter.Mutex // a leaf
 	wallets map[string]struct{}
 }
 

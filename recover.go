@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bitcart-go/bitcart/internal/jitter"
 	"github.com/bitcart-go/bitcart/internal/replay"
 )
 
@@ -27,8 +28,8 @@ type recovery struct {
 	strangers atomic.Bool // the daemon has loaded other clients' wallets too
 	readings  readings
 
-	mu       sync.Mutex // guards what follows; a leaf
-	pass     *pass      // of the present connection; nil without one
+	mu       jitter.Mutex // guards what follows; a leaf
+	pass     *pass        // of the present connection; nil without one
 	dialing  bool
 	changed  signal    // of pass and dialing
 	queueCap int       // what the daemon's queue holds, as far as is known

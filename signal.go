@@ -1,10 +1,10 @@
 package bitcart
 
-import "sync"
+import "github.com/bitcart-go/bitcart/internal/jitter"
 
 // signal wakes all who wait for something to change. The zero value is ready.
 type signal struct {
-	mu sync.Mutex
+	mu jitter.Mutex
 	ch chan struct{}
 }
 

@@ -3,7 +3,8 @@ package bitcart
 import (
 	"context"
 	"errors"
-	"sync"
+
+	"github.com/bitcart-go/bitcart/internal/jitter"
 )
 
 // transport feeds a link until ctx ends or it cannot go on: the websocket or
@@ -24,11 +25,11 @@ type stream struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the last link has ended
 
-	mu      sync.Mutex // guards what follows; taken after APIManager.mu; nothing waits under it
-	links   []*link    // those of the start
-	alive   int        // links that have not ended
-	pending int        // links whose first attempt to connect is under way
-	failed  bool       // one of them failed for good
+	mu      jitter.Mutex // guards what follows; taken after APIManager.mu; nothing waits under it
+	links   []*link      // those of the start
+	alive   int          // links that have not ended
+	pending int          // links whose first attempt to connect is under way
+	failed  bool         // one of them failed for good
 	errs    []error
 }
 

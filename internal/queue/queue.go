@@ -14,6 +14,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bitcart-go/bitcart/internal/jitter"
 )
 
 // Config says how a Set works. Handle is required.
@@ -75,7 +77,7 @@ const (
 type Set[T any] struct {
 	cfg Config[T]
 
-	mu        sync.Mutex
+	mu        jitter.Mutex
 	ready     ring[*Lane[T]]           // lanes with something to hand over, first come first served
 	oldest    arrivals[T]              // the same in arrival order
 	arrived   uint64                   // pushes so far
