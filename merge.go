@@ -108,7 +108,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = nil
-	lost := r.leaveToRefill(w, told)
+	left := r.leaveToRefill(w, told)
 	answer, _ := told.items()
 	for _, it := range answer {
 		l.queued(w, it)
@@ -140,17 +140,14 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 			w.emptied = 0 // all that was sent before has been read, and nothing of it dropped
 		}
 	}
-	if lost {
-		w.wasEmptied() // the refill must not rely on it
-	}
 	if told.ownOnly {
 		w.keepLater(told)
 		if w.missing.IsZero() {
 			w.missing = p.since
 		}
 	}
-	if !w.sure {
-		w.seen.Begin(&l.chainLog)
+	if !w.sure || left {
+		w.seen.Begin(&l.chainLog) // no refill may rely on it for what is missing now
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -167,17 +164,16 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 
 // leaveToRefill takes the chain-wide updates out of an answer while the chain's lane
 // drops, unless it has all that was dropped: the refill brings that in order. It
-// reports whether the queue has lost the first of it, although it was as old. hist is
-// held.
-func (r *recovery) leaveToRefill(w *watch, told *drained) (lost bool) {
+// reports whether it did: then the queue lacks some of it from now on, however old it
+// is. hist is held.
+func (r *recovery) leaveToRefill(w *watch, told *drained) (did bool) {
 	l := r.l
 	if l.single || l.chain.droppedAt.IsZero() {
 		return false
 	}
-	covers := l.coversChain(w)
 	answer, _ := told.items()
 	proves, missed := r.provesChain(w, told, answer)
-	if covers && proves {
+	if proves && r.reachesBack(w) {
 		return false
 	}
 	// What is known was handed over. When it is brought back, the wallet's place in
@@ -190,7 +186,7 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) (lost bool) {
 	}
 	told.updates = l.setAside(w, left)
 	told.lacking = true // what is left does not show it any more
-	return covers
+	return true
 }
 
 // behindLive is what of the missed came behind a live update that is held: its

@@ -1,0 +1,214 @@
+package bitcart
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bitcart-go/bitcart/internal/replay"
+)
+
+// blockRig is a rig with room for one block in the chain's lane, whose handler lets blocks pass up to a height.
+type blockRig struct {
+	*rig
+	mu     sync.Mutex
+	passes *sync.Cond
+	below  int64 // the handler returns for blocks below
+	inside bool
+	got    []int64
+}
+
+func newBlockRig(t *testing.T, wallets int) *blockRig {
+	t.Helper()
+	b := &blockRig{rig: newRig(t, wallets, StreamConfig{QueuePerWallet: 1, DequeCap: 5})}
+	b.passes = sync.NewCond(&b.mu)
+	On(b.chain.coin, func(_ context.Context, _ *Event, nb NewBlock) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for b.inside = true; nb.Height >= b.below; {
+			b.passes.Wait()
+		}
+		b.inside, b.got = false, append(b.got, nb.Height)
+		return nil
+	})
+	t.Cleanup(func() { b.pass(1 << 62) })
+	return b
+}
+
+// pass lets blocks below a height pass.
+func (b *blockRig) pass(below int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.below = below
+	b.passes.Broadcast()
+}
+
+func (b *blockRig) heights() []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]int64(nil), b.got...)
+}
+
+func (b *blockRig) eventually(cond func() bool) {
+	b.t.Helper()
+	require.Eventually(b.t, cond, 15*time.Second, time.Millisecond)
+}
+
+// starts begins the first pass. All wallets are armed and their queues empty.
+func (b *blockRig) starts() *pass {
+	b.t.Helper()
+	p := b.connects(true, b.started)
+	b.setConnected(true)
+	b.recovery.witness(p, b.ws)
+	for _, w := range b.ws {
+		b.setArmed(w)
+		b.answered(p, w)
+	}
+	b.told()
+	return p
+}
+
+// live takes in a block that was sent after that time.
+func (b *blockRig) live(height int, sent time.Time) {
+	b.push(b.chain, "", &blocks(b.t, height).updates[0], SourceWebsocket, time.Now(), sent)
+}
+
+// fills fills the chain's lane by the blocks 0, which is inside its handler, and 1.
+func (b *blockRig) fills() {
+	b.t.Helper()
+	b.live(0, b.started)
+	b.eventually(func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.inside })
+	b.live(1, b.started)
+}
+
+// drops fills the chain's lane and drops 2 and 3.
+func (b *blockRig) drops() {
+	b.t.Helper()
+	b.fills()
+	b.live(2, time.Now())
+	b.live(3, time.Now())
+	require.EqualValues(b.t, 2, b.d.stats().Dropped)
+}
+
+// refills waits until the chain's lane is about to be refilled.
+func (b *blockRig) refills() {
+	b.t.Helper()
+	b.eventually(func() bool { b.hist.Lock(); defer b.hist.Unlock(); return b.chain.refilling })
+}
+
+// refilled merges the answer of the refill.
+func (b *blockRig) refilled(p *pass, w *watch, heights ...int) {
+	b.t.Helper()
+	b.recovery.chainRefilled(p, recoverTask{forChain: new(sync.Once), since: b.started}, b.answers(p, w, true, heights...))
+}
+
+// answers merges an answer of blocks, and tells whether it proves the chain.
+func (b *blockRig) answers(p *pass, w *watch, unbroken bool, heights ...int) (proven bool) {
+	b.t.Helper()
+	proven, merged := b.recovery.merge(p, w, blocks(b.t, heights...), b.recovery.beforeAsking(w), unbroken)
+	require.True(b.t, merged)
+	return proven
+}
+
+// ends ends the connection of a pass.
+func (b *blockRig) ends(p *pass) {
+	p.read, p.end = make(chan struct{}), func() {}
+	b.recovery.end(p)
+}
+
+// blocks is an answer.
+func blocks(t *testing.T, heights ...int) dequeued {
+	t.Helper()
+	list := make([]string, len(heights))
+	for i, h := range heights {
+		list[i] = fmt.Sprintf(`{"event":"new_block","height":%d}`, h)
+	}
+	return dequeued{updatesOf(t, "["+strings.Join(list, ",")+"]"), len(heights)}
+}
+
+// G1: a wallet that may have been loaded only after its connection had ended does not bring its blocks before
+// those that an older queue holds, also where the chain's lane drops.
+func TestG1LateLoadedWalletBringsNoBlocksTooEarly(t *testing.T) {
+	b := newBlockRig(t, 2)
+	p := b.starts()
+	b.fills()
+	old, late := b.ws[0], b.ws[1]
+	b.hist.Lock()
+	late.sure, late.seen = false, replay.Wallet{} // as if it were new
+	b.hist.Unlock()
+	b.answers(p, late, false)
+	b.ends(p)
+	p = b.connects(false, time.Now()) // the lane is full
+	require.False(t, b.answers(p, late, true, 3))
+	require.True(t, b.answers(p, old, true, 0, 1, 2, 3))
+	b.pass(4)
+	b.eventually(func() bool { return len(b.heights()) == 4 })
+	require.Equal(t, []int64{0, 1, 2, 3}, b.heights())
+}
+
+// twiceDropped has the chain's lane drop 2 and 3, and 5 while it is refilled from the first wallet's queue. What
+// the others' queues held of the first drop was lost with an answer, and what they hold of the second one was read
+// and set aside. Blocks below 2 have passed.
+func twiceDropped(t *testing.T, wallets int) (b *blockRig, p *pass) {
+	t.Helper()
+	b = newBlockRig(t, wallets)
+	p = b.starts()
+	b.drops()
+	for _, w := range b.ws[1:] {
+		b.recovery.failed(p, w, b.recovery.beforeAsking(w), ErrMaybeSent)
+	}
+	b.pass(2)
+	b.refills()
+	b.live(4, time.Now()) // held
+	for _, w := range b.ws[1:] {
+		b.answers(p, w, true, 4)
+	}
+	b.live(5, time.Now().Add(time.Millisecond)) // after those calls
+	require.EqualValues(t, 3, b.d.stats().Dropped)
+	for _, w := range b.ws[1:] {
+		b.answers(p, w, true, 5)
+	}
+	b.refilled(p, b.ws[0], 0, 1, 2, 3) // it was asked before 4 came
+	b.told()
+	return b, p
+}
+
+// G1: a wallet whose blocks were set aside during a first drop lacks them for a second one.
+func TestG1SetAsideBlocksAreLackingForTheNextDrop(t *testing.T) {
+	b, p := twiceDropped(t, 2)
+	b.eventually(func() bool { return b.chain.lane.Len() == 2 })
+	b.live(6, time.Now())
+	b.ends(p)
+	p = b.connects(false, time.Now().Add(time.Second))
+	b.answers(p, b.ws[1], true, 6)
+	require.True(t, b.answers(p, b.ws[0], true, 4, 5, 6))
+	b.pass(7)
+	b.eventually(func() bool { return len(b.heights()) == 7 })
+	require.Equal(t, []int64{0, 1, 2, 3, 4, 5, 6}, b.heights())
+}
+
+// G2: nor does its queue prove that nothing is missing, if what was to be set aside was too much.
+func TestG2NotSetAsideBlocksAreLackingForTheNextDrop(t *testing.T) {
+	b, p := twiceDropped(t, mostAside+3)
+	last := slices.IndexFunc(b.ws[1:], func(w *watch) bool { b.hist.Lock(); defer b.hist.Unlock(); return b.aside.of[w] == nil })
+	left := b.ws[1+last]
+	for _, w := range b.ws {
+		if w != left {
+			b.removeCoin(w.coin)
+		}
+	}
+	b.pass(7)
+	b.refills()
+	b.live(6, time.Now()) // held
+	b.refilled(p, left, 6)
+	b.eventually(func() bool { return slices.Contains(b.heights(), 6) })
+	told := b.told()
+	require.Len(t, told, 1, "a block is lost: %v", b.heights())
+	require.True(t, told[0].ChainWide)
+}
