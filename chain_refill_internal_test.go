@@ -212,3 +212,31 @@ func TestG2NotSetAsideBlocksAreLackingForTheNextDrop(t *testing.T) {
 	require.Len(t, told, 1, "a block is lost: %v", b.heights())
 	require.True(t, told[0].ChainWide)
 }
+
+// G2: the gap of a wallet that tells of the chain's as well is since what a refill is still to bring. A late answer,
+// as long as the daemon's queue, has told of the wallet's own; the next one shows nothing of what was pushed out.
+func TestG2SinceOfAWalletsGapThatIsTheChainsToo(t *testing.T) {
+	b := newBlockRig(t, 1)
+	w := b.ws[0]
+	p := b.starts()
+	b.fills()
+	b.answers(p, w, true, 0, 1)
+	b.live(2, time.Now())
+	require.EqualValues(t, 1, b.d.stats().Dropped)
+	dropped := time.Now()
+	b.ends(p)
+	b.pass(2)
+	b.refills()
+	cut := dropped.Add(time.Millisecond) // the connection was read up to then
+	p = b.connects(false, cut)
+	asked := b.recovery.beforeAsking(w)
+	b.ends(p)
+	full := updatesOf(t, "["+strings.Repeat(`{"event":"own"},`, 4)+`{"event":"own"}]`)
+	_, merged := b.recovery.merge(p, w, dequeued{full, len(full)}, asked, false)
+	require.True(t, merged)
+	p = b.connects(false, cut)
+	b.answers(p, w, true)
+	b.recovery.passed(p)
+	require.True(t, slices.ContainsFunc(b.told(), func(g Gap) bool { return g.ChainWide && !g.Since.After(dropped) }),
+		"a block is lost: %v", b.heights())
+}

@@ -263,6 +263,9 @@ func (r *recovery) tell(p *pass, w *watch, reason GapReason, chainWide bool) {
 	if since.IsZero() { // an answer has come, and a later one is in doubt
 		since = p.since
 	}
+	if chainWide {
+		since = r.l.chainSince(since)
+	}
 	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || chainWide, Since: since, Reason: reason})
 	w.missing = time.Now() // what was before that is told
 }

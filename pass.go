@@ -66,9 +66,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 		}
 		r.beginWallet(w)
 	}
-	if l.chain.refilling && l.chain.missing.Before(p.since) {
-		p.since = l.chain.missing
-	}
+	p.since = l.chainSince(p.since)
 	switch { // after the wallets, which note their places in the chain's history
 	case !l.single && !l.chain.lane.Overflow():
 		l.holdChain()
@@ -413,9 +411,7 @@ func (r *recovery) tellOutage(since time.Time) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if l.chain.refilling && l.chain.missing.Before(since) {
-		since = l.chain.missing
-	}
+	since = l.chainSince(since)
 	p := &pass{since: since}
 	for _, w := range l.allWatches() {
 		r.coverBy(p, w, true)

@@ -271,6 +271,15 @@ func (l *link) chainDropsSince() time.Time {
 	return since
 }
 
+// chainSince is since when the chain's may be missing that are missing since that
+// time, or since its lane dropped what a refill is still to bring. hist is held.
+func (l *link) chainSince(since time.Time) time.Time {
+	if l.chain.refilling && l.chain.missing.Before(since) {
+		return l.chain.missing
+	}
+	return since
+}
+
 // wasEmptied notes that a call whose answer is lost may have emptied the queue. hist
 // is held.
 func (w *watch) wasEmptied() { w.emptied = time.Since(w.link.started) }
