@@ -380,3 +380,26 @@ func (c *chainRig) gated(method, key string) *tolledCall {
 	})
 	return call
 }
+
+// G2: where no queue holds anything, as with a daemon that keeps none, none proves that no block is missing either.
+func TestG2QueuesThatAreSwitchedOffProveNoBlocks(t *testing.T) {
+	t.Parallel()
+	c := newSilentRig(t, 2, recovering(), bitcarttest.WithPollingCap(0))
+	close(c.door)
+	listenAll(t, c.m)
+	<-c.j.connects
+	c.ignores(2, func() {
+		for _, key := range c.keys {
+			emit(t, c.d, key, "own", 0, 1)
+		}
+	})
+	outage(t, c.d, func() {})
+	receive(t, c.j.connects, "the connection that shows it")
+	told := len(c.j.reasons())
+	outage(t, c.d, func() { c.d.Mine(1) })
+	receive(t, c.j.connects, "the next connection")
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	require.True(t, slices.ContainsFunc(c.j.gaps[told:], func(g bitcart.Gap) bool { return g.ChainWide }),
+		"a block is lost: %v", c.j.gaps)
+}

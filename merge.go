@@ -68,7 +68,8 @@ func (r *recovery) provesChain(w *watch, told *drained, answer []replay.Item) (p
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	told.weigh(&m, r.queueCap)
-	return !told.lacking && m.OfChain.Continuity(false, r.queueCap) == replay.Proven, m.Chain
+	off := r.doubt && m.Items == 0 // as in judge
+	return !told.lacking && !off && m.OfChain.Continuity(false, r.queueCap) == replay.Proven, m.Chain
 }
 
 // reachesBack: as far as is known, the wallet's queue has all that the chain may
@@ -216,6 +217,9 @@ func (r *recovery) judge(p *pass, w *watch, told *drained, m replay.Merged) (cha
 		r.doubt = true
 	case r.doubt && verdict == replay.Proven:
 		verdict = replay.Unknown // nobody's queue holds anything: it may be switched off
+	}
+	if r.doubt && chain == replay.Proven {
+		chain = replay.Unknown
 	}
 	r.mu.Unlock()
 	lacking = verdict
