@@ -250,3 +250,72 @@ func TestSinceOfWhatIsBroughtBackAtTheEnd(t *testing.T) {
 		require.False(t, g.Since.IsZero(), "%v", c.j.gaps)
 	}
 }
+
+// G1, G11: the chain's lane runs dry when a new connection has been made, and no wallet is loaded yet. The
+// first answers of that connection bring what was dropped.
+func TestG11ChainsLaneRunsDryBeforeAnyWalletIsLoaded(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	first := c.d.Height() + 1
+	c.overflow(2)
+	load := c.gated("getbalance", c.keys[0])
+	cutOff(t, c.d, bitcarttest.FIN)
+	receive(t, load.asked, "the wallet's load")
+	close(c.door)
+	eventually(t, func() bool { return len(c.heights()) == 2 && daemonStats(t, c.m).Running == 0 })
+	received := daemonStats(t, c.m).Received
+	c.d.Mine(1)
+	eventually(t, func() bool { return daemonStats(t, c.m).Received > received })
+	close(load.gate)
+	n := int(c.d.Height() - first + 1)
+	eventually(t, func() bool { return len(c.heights()) == n })
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start"}, c.j.reasons())
+}
+
+// G2: nor is it known yet that the daemon was restarted. That gap tells of what was dropped before, too.
+func TestG2ChainsLaneRunsDryBeforeTheWitness(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	c.overflow(1)
+	dropped := time.Now()
+	c.mineDropped()
+	witness := c.gated("getinfo", "")
+	require.NoError(t, c.d.Faults().Restart(patient(t), 0))
+	receive(t, witness.asked, "the witness")
+	close(c.door)
+	eventually(t, func() bool { return len(c.heights()) == 2 && daemonStats(t, c.m).Running == 0 })
+	close(witness.gate)
+	receive(t, c.j.connects, "the connection")
+	c.d.Mine(1)
+	c.arrives(c.d.Height())
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	require.True(t, slices.ContainsFunc(c.j.gaps, func(g bitcart.Gap) bool {
+		return g.ChainWide && g.Reason != bitcart.GapStart && !g.Since.After(dropped)
+	}), "two blocks are lost: %v", c.j.gaps)
+}
+
+// G2: a wallet that cannot be loaded brings nothing: then a gap tells of it.
+func TestG2ChainsLaneRunsDryAndNoWalletIsLoaded(t *testing.T) {
+	t.Parallel()
+	c := newChainRig(t, 1, 1)
+	c.overflow(1)
+	dropped := time.Now()
+	c.mineDropped()
+	c.d.Faults().FailMethod("getbalance", -1, errOwn)
+	load := c.gated("getbalance", c.keys[0])
+	cutOff(t, c.d, bitcarttest.FIN)
+	receive(t, load.asked, "the wallet's load")
+	close(c.door)
+	eventually(t, func() bool { return len(c.heights()) == 2 && daemonStats(t, c.m).Running == 0 })
+	close(load.gate)
+	receive(t, c.j.connects, "the connection")
+	c.d.Mine(1)
+	c.arrives(c.d.Height())
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	require.True(t, slices.ContainsFunc(c.j.gaps, func(g bitcart.Gap) bool {
+		return g.ChainWide && g.Reason != bitcart.GapStart && !g.Since.After(dropped)
+	}), "two blocks are lost: %v", c.j.gaps)
+}

@@ -195,7 +195,11 @@ func (r *recovery) overdue(p *pass, ws []*watch) {
 	if !told || unproven {
 		p.common.Store(p.common.Load() || unproven)
 		p.gaps.Add(1)
-		l.gap(Gap{ChainWide: unproven, Since: p.since, Reason: GapUnknown})
+		since := p.since
+		if unproven {
+			since = l.chainSince(since)
+		}
+		l.gap(Gap{ChainWide: unproven, Since: since, Reason: GapUnknown})
 	}
 	for _, w := range late {
 		r.free(p, w)
@@ -231,6 +235,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	p.common.Store(true)
 	p.gaps.Add(1)
 	l.hist.Lock()
+	gap.Since = l.chainSince(gap.Since)
 	for _, w := range ws {
 		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
 		w.begins = p.first
@@ -352,7 +357,7 @@ func (r *recovery) passed(p *pass) {
 	l.hist.Lock()
 	if !p.proven.Load() && !p.common.Load() && !r.refills(p) {
 		p.gaps.Add(1)
-		l.gap(Gap{ChainWide: true, Since: p.since, Reason: GapUnknown}) // no answer has shown all of the chain's
+		l.gap(Gap{ChainWide: true, Since: l.chainSince(p.since), Reason: GapUnknown}) // no answer has shown all of the chain's
 	}
 	switch { // a refill opens what it holds itself
 	case l.single && p.wallets == 0:

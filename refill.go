@@ -12,7 +12,8 @@ import (
 
 // refill recovers a lane that has overflowed and run dry from the daemon's
 // queue: a wallet's own, or any armed wallet's for the chain. Without a
-// connection the next one's pass does it. It reports false when nobody will.
+// connection the next one's pass does it, and for the chain also one that has armed no
+// wallet yet. It reports false when nobody will.
 func (r *recovery) refill(w *watch) bool {
 	l := r.l
 	if l.cfg.DequeCap < 0 || l.isPolling() {
@@ -40,10 +41,11 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 		return true // another one has reopened the lane since it ran dry
 	}
 	p := r.current()
-	if asked == nil && (p != nil || l.single) {
+	later := p == nil || asked == nil && before == nil && !p.complete.Load() && !p.common.Load() && !p.proven.Load()
+	if asked == nil && (!later || l.single) {
 		return false
 	}
-	if p == nil {
+	if later {
 		l.bringBack(before, l.aside.wallets()...)
 	} else {
 		l.bringBack(before, asked)
@@ -61,7 +63,10 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 		}
 	}
 	l.chain.refilling, l.chain.missing = true, since
-	if p == nil {
+	if later {
+		if p != nil {
+			p.chainHold = l.chainHold
+		}
 		return true
 	}
 	asked.episode++
