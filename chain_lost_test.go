@@ -319,3 +319,41 @@ func TestG2ChainsLaneRunsDryAndNoWalletIsLoaded(t *testing.T) {
 		return g.ChainWide && g.Reason != bitcart.GapStart && !g.Since.After(dropped)
 	}), "two blocks are lost: %v", c.j.gaps)
 }
+
+// G11: where the queue that is asked for what the chain's lane has dropped does not show all of it, another one is
+// asked that may hold it.
+func TestG11ChainsRefillAsksAnotherQueue(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]error{"its own updates have pushed it out": nil, "the call fails": errOwn} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newChainRig(t, 2, 1)
+			first := c.d.Height() + 1
+			c.overflow(2)
+			asked, gate := make(chan string, 64), make(chan struct{})
+			var calls atomic.Int32
+			c.toll.set(func(method, params string) (<-chan struct{}, error) {
+				if method != "get_updates" {
+					return nil, nil
+				}
+				asked <- params
+				if calls.Add(1) == 1 && fail != nil {
+					return nil, fail
+				}
+				return gate, nil
+			})
+			close(c.door)
+			params := receive(t, asked, "the refill")
+			for _, key := range c.keys {
+				if fail == nil && strings.Contains(params, key) {
+					emit(t, c.d, key, "own", 0, 150)
+				}
+			}
+			c.d.Mine(1) // waits
+			close(gate)
+			c.arrives(c.d.Height())
+			c.requireAll(first, c.d.Height())
+			require.Empty(t, c.reasonsOfBlocks()[1:])
+		})
+	}
+}

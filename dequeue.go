@@ -47,7 +47,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		return false
 	}
 	proven := chainProven && !t.lost
-	if t.forChain != nil && (proven || !w.gone.Load() || !r.refillChain(&t)) {
+	if t.forChain != nil && (proven || !r.refillChain(&t)) {
 		r.chainRefilled(p, t, proven)
 	}
 	return true
@@ -57,7 +57,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 // the daemon may still hold what it held.
 func (r *recovery) notRead(p *pass, t recoverTask, asked turn, err error) {
 	r.failed(p, t.w, asked, err)
-	if t.forChain != nil && (!t.w.gone.Load() || !r.refillChain(&t)) {
+	if t.forChain != nil && !r.refillChain(&t) {
 		r.chainRefilled(p, t, false)
 	}
 	t.attempts++

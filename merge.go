@@ -109,7 +109,7 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 	l := r.l
 	told := w.drained
 	w.drained = nil
-	left := r.leaveToRefill(w, told)
+	r.leaveToRefill(w, told)
 	answer, _ := told.items()
 	for _, it := range answer {
 		l.queued(w, it)
@@ -147,8 +147,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 			w.missing = p.since
 		}
 	}
-	if !w.sure || left {
-		w.seen.Begin(&l.chainLog) // no refill may rely on it for what is missing now
+	if !w.sure || !chainProven && !told.ownOnly {
+		w.seen.Begin(&l.chainLog) // no later answer of it is relied on for what is missing now
 	}
 	w.read, w.sure = true, true
 	now := time.Now()
@@ -164,18 +164,17 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 }
 
 // leaveToRefill takes the chain-wide updates out of an answer while the chain's lane
-// drops, unless it has all that was dropped: the refill brings that in order. It
-// reports whether it did: then the queue lacks some of it from now on, however old it
-// is. hist is held.
-func (r *recovery) leaveToRefill(w *watch, told *drained) (did bool) {
+// drops, unless it has all that was dropped: the refill brings that in order. The
+// queue lacks some of it from now on, however old it is. hist is held.
+func (r *recovery) leaveToRefill(w *watch, told *drained) {
 	l := r.l
 	if l.single || l.chain.droppedAt.IsZero() {
-		return false
+		return
 	}
 	answer, _ := told.items()
 	proves, missed := r.provesChain(w, told, answer)
 	if proves && r.reachesBack(w) {
-		return false
+		return
 	}
 	// What is known was handed over. When it is brought back, the wallet's place in
 	// the chain's history is behind it: it would be handed over again.
@@ -187,7 +186,6 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) (did bool) {
 	}
 	told.updates = l.setAside(w, left)
 	told.lacking = true // what is left does not show it any more
-	return true
 }
 
 // behindLive is what of the missed came behind a live update that is held: its

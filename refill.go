@@ -28,14 +28,21 @@ func (r *recovery) refill(w *watch) bool {
 }
 
 // refillChain is refill for the chain. before is the task that has not come to an
-// end because its wallet was removed; nil = none.
+// end because its wallet was removed, or whose wallet's queue has not proven that it
+// has told all: then one that may is asked. nil = none.
 func (r *recovery) refillChain(before *recoverTask) bool {
 	l := r.l
-	asked := l.anyArmed()
+	asked, covers := l.anyArmed(before)
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	if r.over {
 		return false
+	}
+	if again := before != nil && !before.w.gone.Load(); again {
+		p := r.current()
+		if !covers || before.tries == mostTries || p == nil || p.epoch != before.epoch || !l.chain.refilling {
+			return false
+		}
 	}
 	if before == nil && !l.single && l.chain.droppedAt.IsZero() {
 		return true // another one has reopened the lane since it ran dry
@@ -54,7 +61,9 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	l.chain.lane.Reopen()
 	awaited := l.chain.awaited
 	since, await := l.takeDroppedAt(l.chain), l.takeDropped(l.chain)
+	tries, awaits := 0, 0
 	if before != nil {
+		tries, awaits = before.tries+1, before.awaits
 		if since.IsZero() || before.since.Before(since) {
 			since = before.since
 		}
@@ -81,9 +90,12 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	}
 	r.tasks.add(recoverTask{
 		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), since: since, await: await,
+		tries: tries, awaits: awaits,
 	}, time.Time{})
 	return true
 }
+
+const mostTries = 3 // wallets that are asked in vain for what the chain's lane has dropped, before a gap is told
 
 // takeDropped returns the last update that a lane has dropped, once. hist is held.
 func (l *link) takeDropped(w *watch) replay.Fingerprint {
@@ -184,10 +196,11 @@ func (r *recovery) lost(p *pass, w *watch) {
 }
 
 // anyArmed is a wallet whose queue can be asked for the chain's updates: one that
-// was watched when the first of them was dropped, or else one that was added later
-// and can bring some of them, or else one whose own lane has to run dry first, for
-// which nothing is read: then a gap is all there is.
-func (l *link) anyArmed() *watch {
+// was watched when the first of them was dropped, which covers says, or else one that
+// was added later and can bring some of them, or else one whose own lane has to run
+// dry first, for which nothing is read: then a gap is all there is. It is not the one
+// of the task before, nil = of none.
+func (l *link) anyArmed(before *recoverTask) (w *watch, covers bool) {
 	l.hist.Lock()
 	defer l.hist.Unlock()
 	l.mu.Lock()
@@ -195,7 +208,7 @@ func (l *link) anyArmed() *watch {
 	var young, full *watch
 	for _, w := range l.watches {
 		switch {
-		case !l.isArmed(w):
+		case !l.isArmed(w), before != nil && before.w == w:
 		case w.deferred:
 			full = w
 		case !l.coversChain(w):
@@ -203,13 +216,13 @@ func (l *link) anyArmed() *watch {
 				young = w
 			}
 		default:
-			return w
+			return w, true
 		}
 	}
 	if young != nil {
-		return young
+		return young, false
 	}
-	return full
+	return full, false
 }
 
 // aside is what answers have told of the chain while its lane drops, of wallets
