@@ -403,3 +403,69 @@ func TestG2QueuesThatAreSwitchedOffProveNoBlocks(t *testing.T) {
 	require.True(t, slices.ContainsFunc(c.j.gaps[told:], func(g bitcart.Gap) bool { return g.ChainWide }),
 		"a block is lost: %v", c.j.gaps)
 }
+
+// G1: on the first connection the queues' backlogs begin at different blocks. They come in order, whichever
+// queue is read first.
+func TestG1BacklogsOfBlocksComeInOrder(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(c *chainRig){
+		"a wallet was loaded later": func(c *chainRig) {
+			mineEach(c.d, 3)
+			require.NoError(c.t, c.d.Load(c.keys[0]))
+		},
+		"a wallet's own updates have pushed blocks out": func(c *chainRig) {
+			require.NoError(c.t, c.d.Load(c.keys[0]))
+			mineEach(c.d, 3)
+			emit(c.t, c.d, c.keys[0], "own", 0, 100)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newSilentRig(t, 2, recovering())
+			close(c.door)
+			first := c.d.Height() + 1
+			require.NoError(t, c.d.Load(c.keys[1]))
+			prepare(c)
+			c.d.Mine(1)
+			later := c.gated("get_updates", c.keys[1])
+			listenAll(t, c.m)
+			receive(t, later.asked, "the second wallet's call")
+			c.ignores(1, func() { emit(t, c.d, c.keys[0], "own", 0, 1) }) // the first one's answer has come
+			c.d.Mine(1)
+			close(later.gate)
+			<-c.j.connects
+			c.arrives(c.d.Height())
+			c.requireAll(first, c.d.Height())
+			require.Equal(t, []string{"start"}, c.j.reasons())
+			c.reconnects()
+			c.requireAll(first, c.d.Height())
+			require.Equal(t, []string{"start"}, c.j.reasons())
+		})
+	}
+}
+
+// G11: a queue that was read on a first connection that ended before all were proves on the next one that no
+// block is missing.
+func TestG11FirstConnectionThatEndsEarly(t *testing.T) {
+	t.Parallel()
+	c := newSilentRig(t, 2, recovering())
+	close(c.door)
+	for _, key := range c.keys {
+		require.NoError(t, c.d.Load(key))
+	}
+	first := c.d.Height() + 1
+	later := c.gated("getbalance", c.keys[1])
+	start(t, websocketOf(c.m))
+	receive(t, later.asked, "the second wallet's load")
+	c.ignores(1, func() { emit(t, c.d, c.keys[0], "own", 0, 1) }) // the first one's answer has come
+	c.d.Mine(1)
+	outage(t, c.d, func() {
+		c.d.Mine(1)
+		close(later.gate)
+	})
+	receive(t, c.j.connects, "the connection that stays")
+	c.d.Mine(1)
+	c.arrives(c.d.Height())
+	c.requireAll(first, c.d.Height())
+	require.Equal(t, []string{"start"}, c.reasonsOfBlocks())
+}

@@ -70,6 +70,7 @@ func (b *blockRig) starts() *pass {
 		b.setArmed(w)
 		b.answered(p, w)
 	}
+	b.recovery.passed(p)
 	b.told()
 	return p
 }

@@ -33,8 +33,14 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	}
 	chainProven = r.put(p, w, unbroken)
 	l.open(w)
-	if asked.chain == l.chainHold && l.chainHold == p.chainHold && (chainProven || p.common.Load()) {
-		r.openChain() // not for a refill, which does so when its own answer has come
+	switch {
+	case asked.chain != l.chainHold || l.chainHold != p.chainHold: // a refill opens it when its own answer has come
+	case p.first && !l.single && !l.s.cfg.noBacklog: // the queues' backlogs begin at different blocks: all have to be read
+		if l.chain.droppedAt.IsZero() {
+			l.chainLog.EndDoubt()
+		}
+	case chainProven || p.common.Load():
+		r.openChain()
 	}
 	return chainProven, true
 }

@@ -40,8 +40,11 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	}
 	if again := before != nil && !before.w.gone.Load(); again {
 		p := r.current()
-		if !covers || before.tries == mostTries || p == nil || p.epoch != before.epoch || !l.chain.refilling {
+		if !covers || before.tries == mostTries || p == nil || p.epoch != before.epoch {
 			return false
+		}
+		if !l.chain.refilling || !l.chain.missing.Equal(before.since) {
+			return false // it was given up, and another one may be under way
 		}
 	}
 	if before == nil && !l.single && l.chain.droppedAt.IsZero() {

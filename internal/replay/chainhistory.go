@@ -68,23 +68,32 @@ func (c *ChainHistory) Hold() {
 		c.holding, c.since, c.held = true, len(c.items), len(c.items)
 		c.holds++
 	}
-	if !c.doubt {
-		c.doubt = true
-		c.doubts++
-	}
+	c.beginDoubt()
 	if c.fresh < len(c.items) {
 		c.cuts = c.cuts.add(c.fresh)
 	}
 	c.fresh, c.adrift = len(c.items), max(0, c.adrift-1)
 }
 
+func (c *ChainHistory) beginDoubt() {
+	if !c.doubt {
+		c.doubt = true
+		c.doubts++
+	}
+}
+
+// EndDoubt tells that a queue need not be older than this to hold all that may be
+// missing, although the hold goes on for what other queues may bring.
+func (c *ChainHistory) EndDoubt() { c.doubt = false }
+
 // Drop is [History.Drop].
 func (c *ChainHistory) Drop() {
 	if !c.holding {
 		c.Hold()
-	} else {
-		c.cuts = c.cuts.add(len(c.items))
+		return
 	}
+	c.cuts = c.cuts.add(len(c.items))
+	c.beginDoubt()
 }
 
 // Handed tells that everything that was added or brought until now has been

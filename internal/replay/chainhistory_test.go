@@ -44,6 +44,25 @@ func TestLateWalletCoversTheChainOnceThatIsComplete(t *testing.T) {
 	require.True(t, s.wallets[0].Covers(&s.chain))
 }
 
+// Nothing is expected of queues that are younger than the end of a doubt, but of what is dropped after it,
+// although the hold goes on.
+func TestDoubtEndsDuringAHold(t *testing.T) {
+	s := start(t)
+	s.connect()
+	read, late := &s.wallets[0], &s.wallets[1]
+	read.Begin(&s.chain)
+	require.False(t, read.Covers(&s.chain))
+	s.chain.EndDoubt()
+	require.True(t, s.chain.holding)
+	require.True(t, read.Covers(&s.chain))
+	s.chain.Drop()
+	late.Begin(&s.chain)
+	require.True(t, read.Covers(&s.chain), "it was read before")
+	require.False(t, late.Covers(&s.chain))
+	s.connect()
+	require.False(t, late.Covers(&s.chain))
+}
+
 func TestChainDropsAfterWhatWasBeforeTheAnswer(t *testing.T) {
 	for _, tt := range []struct{ answer, want string }{{"12345", "[345]6"}, {"1234567", "[345]6[7]"}} {
 		s := start(t)
