@@ -26,7 +26,7 @@ const (
 	daemonTime  = "1ms" // that a daemon takes for a call about a wallet
 	trickleRate = 200   // events a second; many more would be a cost of their own
 	rearmAtOnce = 8     // calls at once of the plain client: as many as the library makes
-	rearmRounds = 3
+	rearmRounds = 7
 	steady      = 2  // calls at once, at most, to what is typical
 	promptly    = 20 // ms
 )
