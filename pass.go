@@ -131,6 +131,7 @@ func (l *link) full(w *watch, since time.Time) {
 func (r *recovery) end(p *pass) {
 	p.end()
 	close(p.read)
+	r.endFirst(p)
 	r.mu.Lock()
 	r.pass = nil
 	if r.heldAt.IsZero() {
@@ -138,6 +139,17 @@ func (r *recovery) end(p *pass) {
 	}
 	r.mu.Unlock()
 	r.changed.broadcast()
+}
+
+// endFirst hands over what is held of the chain since a first connection that ends
+// before all queues were read: nothing of it is missing.
+func (r *recovery) endFirst(p *pass) {
+	l := r.l
+	l.hist.Lock()
+	defer l.hist.Unlock()
+	if p.first && !l.single && l.chain.held && l.chainHold == p.chainHold && !l.chainLog.Doubtful() {
+		r.openChain()
+	}
 }
 
 func (r *recovery) current() *pass {

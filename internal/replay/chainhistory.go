@@ -86,6 +86,10 @@ func (c *ChainHistory) beginDoubt() {
 // missing, although the hold goes on for what other queues may bring.
 func (c *ChainHistory) EndDoubt() { c.doubt = false }
 
+// Doubtful reports whether updates may be missing that no answer has brought and no
+// gap has told.
+func (c *ChainHistory) Doubtful() bool { return c.doubt }
+
 // Drop is [History.Drop].
 func (c *ChainHistory) Drop() {
 	if !c.holding {
