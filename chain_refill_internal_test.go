@@ -241,3 +241,59 @@ func TestG2SinceOfAWalletsGapThatIsTheChainsToo(t *testing.T) {
 	require.True(t, slices.ContainsFunc(b.told(), func(g Gap) bool { return g.ChainWide && !g.Since.After(dropped) }),
 		"a block is lost: %v", b.heights())
 }
+
+// passRefills drops blocks 2 and 3 while a pass has armed no wallet yet, which then refills the chain's lane.
+func passRefills(t *testing.T) (b *blockRig, p *pass) {
+	t.Helper()
+	b = newBlockRig(t, 1)
+	p = b.starts()
+	b.fills()
+	b.ends(p)
+	b.setConnected(false)
+	p = b.connects(false, time.Now()) // the lane is full
+	b.setConnected(true)
+	b.live(2, time.Now())
+	b.live(3, time.Now())
+	require.EqualValues(t, 2, b.d.stats().Dropped)
+	b.pass(1 << 62)
+	b.refills()
+	b.setArmed(b.ws[0])
+	return b, p
+}
+
+// G2: a pass that refills the chain's lane waits for the last update that was dropped, as any refill does: the
+// daemon writes a frame before it queues the update.
+func TestG2PassThatRefillsAwaitsTheLastDroppedBlock(t *testing.T) {
+	b, p := passRefills(t)
+	task := recoverTask{w: b.ws[0], epoch: p.epoch, loaded: true}
+	asked := b.recovery.beforeAsking(b.ws[0])
+	require.True(t, b.recovery.tooEarly(p, &task, blocks(t, 0, 1, 2)), "block 3 is lost")
+	last := blocks(t, 3)
+	require.False(t, b.recovery.tooEarly(p, &task, last))
+	proven, merged := b.recovery.merge(p, b.ws[0], last, asked, true)
+	require.True(t, proven && merged)
+	b.eventually(func() bool { return len(b.heights()) == 4 })
+	require.Equal(t, []int64{0, 1, 2, 3}, b.heights())
+	b.recovery.passed(p)
+	require.Empty(t, b.told())
+}
+
+// G2: if the daemon's queue never holds that update, the pass tells a gap.
+func TestG2PassThatRefillsAwaitsInVain(t *testing.T) {
+	b, p := passRefills(t)
+	dropped := time.Now()
+	task := recoverTask{w: b.ws[0], epoch: p.epoch, loaded: true}
+	asked := b.recovery.beforeAsking(b.ws[0])
+	answer := blocks(t, 0, 1, 2)
+	for b.recovery.tooEarly(p, &task, answer) {
+		answer = blocks(t)
+	}
+	require.Equal(t, mostAwaits+1, task.awaits)
+	_, merged := b.recovery.merge(p, b.ws[0], answer, asked, true)
+	require.True(t, merged)
+	b.recovery.passed(p)
+	b.eventually(func() bool { return len(b.heights()) == 3 })
+	told := b.told()
+	require.Len(t, told, 1)
+	require.True(t, told[0].ChainWide && told[0].Since.Before(dropped), "%v", told)
+}

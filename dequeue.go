@@ -34,7 +34,7 @@ func (r *recovery) dequeue(p *pass, t recoverTask, leave func()) (done bool) {
 		r.notRead(p, t, asked, err)
 		return true
 	}
-	if r.tooEarly(&t, answer) {
+	if r.tooEarly(p, &t, answer) {
 		return false
 	}
 	if t.lost && t.forChain == nil {

@@ -40,6 +40,15 @@ func (d *drained) add(answer dequeued) {
 	}
 }
 
+// lacksOfChain notes that the answer that is about to be kept does not prove that all
+// of the chain's have come. hist is held.
+func (w *watch) lacksOfChain() {
+	if w.drained == nil {
+		w.drained = new(drained)
+	}
+	w.drained.lacking = true
+}
+
 // keepFirst is keep for what the queue told before that.
 func (w *watch) keepFirst(answer dequeued) {
 	behind := w.drained

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bitcart-go/bitcart/internal/replay"
 	"github.com/bitcart-go/bitcart/internal/wsconn"
 )
 
@@ -30,6 +31,9 @@ type pass struct {
 	gaps      atomic.Int64
 	proven    atomic.Bool // it is known whether chain-wide events were missed
 	chainHold uint64      // the chain's hold with which it began; guarded by link.hist
+	// The last update that the chain's lane has dropped, if the pass refills it; 0 = none.
+	// Guarded by link.hist.
+	await replay.Fingerprint
 }
 
 func (r *recovery) setPass(p *pass) {

@@ -77,7 +77,7 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	l.chain.refilling, l.chain.missing = true, since
 	if later {
 		if p != nil {
-			p.chainHold = l.chainHold
+			p.chainHold, p.await = l.chainHold, await
 		}
 		return true
 	}
@@ -157,8 +157,8 @@ const mostAwaits = 6 // answers that may come before the daemon has queued the l
 // tooEarly keeps an answer in which the last dropped update is not yet, and asks
 // again soon. When it never comes, the daemon did not queue it. What another task
 // awaits for the wallet's own lane counts as well: taking the answer in would open
-// the lane.
-func (r *recovery) tooEarly(t *recoverTask, answer dequeued) bool {
+// the lane. So does what a pass awaits that refills the chain's.
+func (r *recovery) tooEarly(p *pass, t *recoverTask, answer dequeued) bool {
 	l, w := r.l, t.w
 	l.hist.Lock()
 	defer l.hist.Unlock()
@@ -175,11 +175,16 @@ func (r *recovery) tooEarly(t *recoverTask, answer dequeued) bool {
 		return await != 0 && !slices.ContainsFunc(answer.updates, is) && !(w.keeps() && slices.ContainsFunc(w.drained.updates, is))
 	}
 	early := owner.awaited == t.await && lacks(t.await) // else another answer has brought it
-	if !early && !lacks(lane.awaited) {
+	refills := p.await != 0 && p.await == l.chain.awaited && p.chainHold == l.chainHold && !p.common.Load()
+	lacking := refills && l.coversChain(w) && lacks(p.await)
+	if !early && !lacking && !lacks(lane.awaited) {
 		return false
 	}
 	if t.awaits++; t.awaits > mostAwaits {
 		t.lost = early
+		if lacking { // another wallet's queue may show it
+			w.lacksOfChain()
+		}
 		if early && owner == lane {
 			lane.awaited = 0
 		}
