@@ -35,6 +35,7 @@ type link struct {
 
 	queue   *queue.Set[parcel]
 	nowhere *queue.Lane[parcel] // takes nothing in
+	starts  *queue.Lane[parcel] // of the pull form: what comes before every wallet's first events
 	hooks   *hookRunner
 	chain   *watch
 
@@ -146,6 +147,7 @@ func newLink(s *stream, p *linkPlan, first bool) *link {
 	})
 	l.nowhere = l.queue.NewLane()
 	l.nowhere.Remove()
+	l.starts = l.queue.NewLane()
 	l.hooks = newHookRunner(l.work, l.d.log, l.cfg.QueueBytes, func(since time.Time) {
 		l.gap(Gap{Since: since, Reason: GapUnknown, ChainWide: true})
 	})

@@ -58,10 +58,13 @@ func (l *link) pullGap(g *Gap) {
 		return
 	}
 	lane := l.chain.lane
-	if g.Coin != nil {
+	switch {
+	case g.Coin != nil:
 		if w := l.lookup(g.Coin.key); w != nil {
 			lane = w.lane
 		}
+	case g.Reason == GapStart && !l.single:
+		lane = l.starts // the chain's is held until every wallet was tried
 	}
 	if !lane.PushBefore(g, g.size()) {
 		l.gapsLeave(1)
