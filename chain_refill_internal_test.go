@@ -2,6 +2,7 @@ package bitcart
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -296,4 +297,34 @@ func TestG2PassThatRefillsAwaitsInVain(t *testing.T) {
 	told := b.told()
 	require.Len(t, told, 1)
 	require.True(t, told[0].ChainWide && told[0].Since.Before(dropped), "%v", told)
+}
+
+// G1: missed blocks go before held ones, also where the lane has begun to drop during the hold and the wallet's
+// queue does not prove that it has all.
+func TestG1MissedBlocksOfAnUnprovenQueueGoBeforeHeldOnes(t *testing.T) {
+	b := newBlockRig(t, 1)
+	w := b.ws[0]
+	p := b.starts()
+	b.ends(p)
+	b.setConnected(false)
+	p = b.connects(false, time.Now())
+	b.setConnected(true)
+	b.setArmed(w)
+	b.recovery.failed(p, w, b.recovery.beforeAsking(w), errors.New("refused"))
+	b.ends(p)
+	b.setConnected(false)
+	p = b.connects(false, time.Now())
+	p.epoch = b.epoch.Load() + 1
+	b.setConnected(true)
+	b.setArmed(w)
+	b.live(3, time.Now()) // held
+	b.live(4, time.Now()) // dropped
+	require.EqualValues(t, 1, b.d.stats().Dropped)
+	b.answers(p, w, true, 1, 2, 3, 4)
+	b.recovery.passed(p)
+	b.pass(1 << 62)
+	b.refills()
+	b.refilled(p, w)
+	b.eventually(func() bool { return len(b.heights()) == 4 })
+	require.Equal(t, []int64{1, 2, 3, 4}, b.heights())
 }

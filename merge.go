@@ -170,8 +170,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 }
 
 // leaveToRefill takes the chain-wide updates out of an answer while the chain's lane
-// drops, unless it has all that was dropped: the refill brings that in order. The
-// queue lacks some of it from now on, however old it is. hist is held.
+// drops, unless it has all that was dropped, and all of before that if the lane is not
+// held: the refill brings that in order. The queue lacks some of it from now on, however old it is. hist is held.
 func (r *recovery) leaveToRefill(w *watch, told *drained) {
 	l := r.l
 	if l.single || l.chain.droppedAt.IsZero() {
@@ -179,8 +179,8 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) {
 	}
 	answer, _ := told.items()
 	proves, missed := r.provesChain(w, told, answer)
-	if proves && r.reachesBack(w) {
-		return
+	if proves && l.coversChain(w) && (l.chain.held || w.unbrokenQueue()) {
+		return // what other queues still hold of before goes in front, as long as the lane is held
 	}
 	// What is known was handed over. When it is brought back, the wallet's place in
 	// the chain's history is behind it: it would be handed over again.
