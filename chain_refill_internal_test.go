@@ -299,32 +299,57 @@ func TestG2PassThatRefillsAwaitsInVain(t *testing.T) {
 	require.True(t, told[0].ChainWide && told[0].Since.Before(dropped), "%v", told)
 }
 
+// heldDrops is a rig whose present connection holds block 3 and has dropped 4; 1 and 2 were missed before it. A call
+// for the first wallet was refused on the one before. The other wallets may have been loaded only after that.
+func heldDrops(t *testing.T, wallets int) (b *blockRig, p *pass) {
+	t.Helper()
+	b = newBlockRig(t, wallets)
+	p = b.starts()
+	b.ends(p)
+	b.setConnected(false)
+	p = b.connects(false, time.Now())
+	b.setConnected(true)
+	b.recovery.failed(p, b.ws[0], b.recovery.beforeAsking(b.ws[0]), errors.New("refused"))
+	b.ends(p)
+	b.setConnected(false)
+	p = b.connects(false, time.Now())
+	b.setConnected(true)
+	for i, w := range b.ws {
+		b.setArmed(w)
+		if i > 0 {
+			b.hist.Lock()
+			w.sure, w.seen = false, replay.Wallet{}
+			b.hist.Unlock()
+		}
+	}
+	b.live(3, time.Now())
+	b.live(4, time.Now())
+	require.EqualValues(t, 1, b.d.stats().Dropped)
+	return b, p
+}
+
 // G1: missed blocks go before held ones, also where the lane has begun to drop during the hold and the wallet's
 // queue does not prove that it has all.
 func TestG1MissedBlocksOfAnUnprovenQueueGoBeforeHeldOnes(t *testing.T) {
-	b := newBlockRig(t, 1)
-	w := b.ws[0]
-	p := b.starts()
-	b.ends(p)
-	b.setConnected(false)
-	p = b.connects(false, time.Now())
-	b.setConnected(true)
-	b.setArmed(w)
-	b.recovery.failed(p, w, b.recovery.beforeAsking(w), errors.New("refused"))
-	b.ends(p)
-	b.setConnected(false)
-	p = b.connects(false, time.Now())
-	p.epoch = b.epoch.Load() + 1
-	b.setConnected(true)
-	b.setArmed(w)
-	b.live(3, time.Now()) // held
-	b.live(4, time.Now()) // dropped
-	require.EqualValues(t, 1, b.d.stats().Dropped)
-	b.answers(p, w, true, 1, 2, 3, 4)
+	b, p := heldDrops(t, 1)
+	b.answers(p, b.ws[0], true, 1, 2, 3, 4)
 	b.recovery.passed(p)
 	b.pass(1 << 62)
 	b.refills()
-	b.refilled(p, w)
+	b.refilled(p, b.ws[0])
 	b.eventually(func() bool { return len(b.heights()) == 4 })
 	require.Equal(t, []int64{1, 2, 3, 4}, b.heights())
+}
+
+// G1: what such a queue has brought does not come again with what another wallet's answer had set aside.
+func TestG1SetAsideBlocksThatAnotherQueueHasBroughtComeOnce(t *testing.T) {
+	b, p := heldDrops(t, 2)
+	b.answers(p, b.ws[1], true, 1, 2, 3, 4)
+	b.answers(p, b.ws[0], true, 1, 2, 3, 4)
+	b.recovery.passed(p)
+	b.pass(1 << 62)
+	b.refills()
+	b.refilled(p, b.ws[1], 5)
+	b.eventually(func() bool { return slices.Contains(b.heights(), 5) })
+	require.Equal(t, []int64{1, 2, 3, 4, 5}, b.heights())
 }

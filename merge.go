@@ -180,6 +180,7 @@ func (r *recovery) leaveToRefill(w *watch, told *drained) {
 	answer, _ := told.items()
 	proves, missed := r.provesChain(w, told, answer)
 	if proves && l.coversChain(w) && (l.chain.held || w.unbrokenQueue()) {
+		l.aside.leaveOut(answer)
 		return // what other queues still hold of before goes in front, as long as the lane is held
 	}
 	// What is known was handed over. When it is brought back, the wallet's place in

@@ -246,6 +246,17 @@ const mostAside = 8 // wallets, of which one is enough
 
 func (a *aside) wallets() []*watch { return slices.Collect(maps.Keys(a.of)) }
 
+// leaveOut forgets what an answer has brought: put in front of its wallet's next one it
+// would be handed over again.
+func (a *aside) leaveOut(answer []replay.Item) {
+	for w, updates := range a.of {
+		a.of[w] = slices.DeleteFunc(updates, func(u wire.Update) bool {
+			known := replay.ItemOf(u.Event, &u.Body, true)
+			return slices.ContainsFunc(answer, func(it replay.Item) bool { return it.Chain && it.Key == known.Key })
+		})
+	}
+}
+
 // setAside takes the chain-wide updates out of an answer. hist is held.
 func (l *link) setAside(w *watch, updates []wire.Update) (rest []wire.Update) {
 	if a := &l.aside; !a.since.Equal(l.chain.droppedAt) {
