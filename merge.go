@@ -171,7 +171,8 @@ func (r *recovery) put(p *pass, w *watch, unbroken bool) (chainProven bool) {
 
 // leaveToRefill takes the chain-wide updates out of an answer while the chain's lane
 // drops, unless it has all that was dropped, and all of before that if the lane is not
-// held: the refill brings that in order. The queue lacks some of it from now on, however old it is. hist is held.
+// held: the refill brings that in order. The queue lacks some of it from now on,
+// however old it is. hist is held.
 func (r *recovery) leaveToRefill(w *watch, told *drained) {
 	l := r.l
 	if l.single || l.chain.droppedAt.IsZero() {
