@@ -64,4 +64,3 @@ func TestG11FullAnswerBehindAFirstConnectionThatEndsEarly(t *testing.T) {
 	b.eventually(func() bool { return len(b.heights()) == 4 })
 	require.Equal(t, []int64{1, 2, 3, 4}, b.heights())
 }
-
