@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bitcart-go/bitcart/internal/replay"
+	"github.com/bitcart-go/bitcart/internal/wire"
 )
 
 // blockRig is a rig with room for one block in the chain's lane, whose handler lets blocks pass up to a height.
@@ -352,4 +353,30 @@ func TestG1SetAsideBlocksThatAnotherQueueHasBroughtComeOnce(t *testing.T) {
 	b.refilled(p, b.ws[1], 5)
 	b.eventually(func() bool { return slices.Contains(b.heights(), 5) })
 	require.Equal(t, []int64{1, 2, 3, 4, 5}, b.heights())
+}
+
+// The chain's refill asks no more wallets than mostTries after the first one, also where some of them were removed:
+// one that refuses its call is asked again otherwise, without end.
+func TestChainsRefillEndsAfterSomeTries(t *testing.T) {
+	b := newBlockRig(t, 2)
+	p := b.starts()
+	b.drops()
+	b.pass(2)
+	b.refills()
+	for tries := range mostTries + 2 {
+		b.hist.Lock()
+		before := recoverTask{w: b.ws[0], epoch: p.epoch, since: b.chain.missing, tries: tries}
+		b.hist.Unlock()
+		require.Equal(t, tries < mostTries, b.recovery.refillChain(&before), "%d tries", tries)
+	}
+}
+
+// What an answer has brought is left out as often as it has: a block may come twice with the same bytes, and the
+// second one is in a later answer.
+func TestSetAsideBlocksAreLeftOutAsOftenAsTheyCame(t *testing.T) {
+	w := new(watch)
+	a := aside{of: map[*watch][]wire.Update{w: blocks(t, 1, 2, 2, 3, 2).updates}}
+	answer, _ := (&drained{updates: blocks(t, 2, 3, 2).updates}).items()
+	a.leaveOut(answer)
+	require.Equal(t, blocks(t, 1, 2).updates, a.of[w])
 }

@@ -54,7 +54,7 @@ var planted = []struct{ name, file, right, wrong string }{
 	{"a wallet proves the chain that was not watched when blocks were dropped",
 		"merge.go", "chainProven = r.reachesBack(w) &&", "chainProven = w.unbrokenQueue() &&"},
 	{"a refill of the chain's lane that begins anew has forgotten since when",
-		"refill.go", "if since.IsZero() || before.since.Before(since) {", "if false {"},
+		"refill.go", "if t.since.IsZero() || before.since.Before(t.since) {", "if false {"},
 	{"a gap begins when the last frame was read",
 		"websocket.go", "life := conn.ReadUpTo(); p", "life := conn.LastFrame(); p"},
 }

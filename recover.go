@@ -48,7 +48,7 @@ type recoverTask struct {
 	share    *sync.Once // of the end of the pass; nil = it does not count for it
 	forChain *sync.Once // it refills the chain's lane, which is opened once; nil = it does not
 	since    time.Time  // of such a refill: when the lane began to drop
-	tries    int        // of such a refill: wallets that were asked before in vain
+	tries    int        // of such a refill: wallets that were asked before
 	putOff   time.Time  // since when it waits for a call of an earlier connection
 
 	// Of a refill: the last update that was dropped, 0 = none. The daemon writes

@@ -35,22 +35,15 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	asked, covers := l.anyArmed(before)
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	if r.over {
+	p := r.current()
+	switch {
+	case r.over:
+		return false
+	case before == nil && !l.single && l.chain.droppedAt.IsZero():
+		return true // another one has reopened the lane since it ran dry
+	case before != nil && !before.w.gone.Load() && !(covers && r.mayAskAnother(p, before)):
 		return false
 	}
-	if again := before != nil && !before.w.gone.Load(); again {
-		p := r.current()
-		if !covers || before.tries == mostTries || p == nil || p.epoch != before.epoch {
-			return false
-		}
-		if !l.chain.refilling || !l.chain.missing.Equal(before.since) {
-			return false // it was given up, and another one may be under way
-		}
-	}
-	if before == nil && !l.single && l.chain.droppedAt.IsZero() {
-		return true // another one has reopened the lane since it ran dry
-	}
-	p := r.current()
 	later := p == nil || asked == nil && before == nil && !p.complete.Load() && !p.common.Load() && !p.proven.Load()
 	if asked == nil && (!later || l.single) {
 		return false
@@ -62,28 +55,17 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	}
 	l.holdChain()
 	l.chain.lane.Reopen()
-	awaited := l.chain.awaited
-	since, await := l.takeDroppedAt(l.chain), l.takeDropped(l.chain)
-	tries, awaits := 0, 0
-	if before != nil {
-		tries, awaits = before.tries+1, before.awaits
-		if since.IsZero() || before.since.Before(since) {
-			since = before.since
-		}
-		if await == 0 && awaited == before.await { // neither dropped nor brought since
-			await, l.chain.awaited = awaited, awaited
-		}
-	}
-	l.chain.refilling, l.chain.missing = true, since
+	t := r.refillTask(before)
+	l.chain.refilling, l.chain.missing = true, t.since
 	if later {
 		if p != nil {
-			p.chainHold, p.await = l.chainHold, await
+			p.chainHold, p.await = l.chainHold, t.await
 		}
 		return true
 	}
 	asked.episode++
-	if !asked.emptiedSince(since) { // else nothing is relied on for the chain's, and its own of before are told
-		asked.lacks(since)
+	if !asked.emptiedSince(t.since) { // else nothing is relied on for the chain's, and its own of before are told
+		asked.lacks(t.since)
 	}
 	if asked.deferred { // it takes nothing in: its lane must run dry by itself
 		asked.turn++
@@ -91,14 +73,41 @@ func (r *recovery) refillChain(before *recoverTask) bool {
 	} else {
 		l.hold(asked)
 	}
-	r.tasks.add(recoverTask{
-		w: asked, epoch: p.epoch, loaded: true, forChain: new(sync.Once), since: since, await: await,
-		tries: tries, awaits: awaits,
-	}, time.Time{})
+	t.w, t.epoch = asked, p.epoch
+	r.tasks.add(t, time.Time{})
 	return true
 }
 
-const mostTries = 3 // wallets that are asked in vain for what the chain's lane has dropped, before a gap is told
+const mostTries = 3 // more wallets that are asked for what the chain's lane has dropped, before a gap is told
+
+// mayAskAnother reports whether a refill whose wallet's queue has not shown all may
+// ask another one's: it is still the one under way. hist is held.
+func (r *recovery) mayAskAnother(p *pass, before *recoverTask) bool {
+	chain := r.l.chain
+	return before.tries < mostTries && p != nil && p.epoch == before.epoch &&
+		chain.refilling && chain.missing.Equal(before.since)
+}
+
+// refillTask takes what is known of the updates that the chain's lane has dropped, and
+// what the task before was to bring; nil = there was none. hist is held.
+func (r *recovery) refillTask(before *recoverTask) recoverTask {
+	l := r.l
+	awaited := l.chain.awaited
+	t := recoverTask{
+		loaded: true, forChain: new(sync.Once), since: l.takeDroppedAt(l.chain), await: l.takeDropped(l.chain),
+	}
+	if before == nil {
+		return t
+	}
+	t.tries, t.awaits = before.tries+1, before.awaits
+	if t.since.IsZero() || before.since.Before(t.since) {
+		t.since = before.since
+	}
+	if t.await == 0 && awaited == before.await { // neither dropped nor brought since
+		t.await, l.chain.awaited = awaited, awaited
+	}
+	return t
+}
 
 // takeDropped returns the last update that a lane has dropped, once. hist is held.
 func (l *link) takeDropped(w *watch) replay.Fingerprint {
@@ -246,13 +255,20 @@ const mostAside = 8 // wallets, of which one is enough
 
 func (a *aside) wallets() []*watch { return slices.Collect(maps.Keys(a.of)) }
 
-// leaveOut forgets what an answer has brought: put in front of its wallet's next one it
-// would be handed over again.
+// leaveOut forgets what an answer has brought, as often as it has: put in front of its
+// wallet's next one it would be handed over again.
 func (a *aside) leaveOut(answer []replay.Item) {
 	for w, updates := range a.of {
+		brought := make(map[replay.Fingerprint]int)
+		for _, it := range answer {
+			if it.Chain {
+				brought[it.Key]++
+			}
+		}
 		a.of[w] = slices.DeleteFunc(updates, func(u wire.Update) bool {
-			known := replay.ItemOf(u.Event, &u.Body, true)
-			return slices.ContainsFunc(answer, func(it replay.Item) bool { return it.Chain && it.Key == known.Key })
+			key := replay.ItemOf(u.Event, &u.Body, true).Key
+			brought[key]--
+			return brought[key] >= 0
 		})
 	}
 }
