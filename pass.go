@@ -60,8 +60,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 	defer l.hist.Unlock()
 	for _, w := range ws {
 		if w.connect == 0 && !p.first { // it was added while nothing was connected
-			p.gaps.Add(1)
-			r.joins(w)
+			p.gaps.Add(r.joins(w))
 		} else {
 			w.episode++
 			w.connect++

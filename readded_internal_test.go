@@ -44,3 +44,18 @@ func TestEventsReadBeforeTheWalletWasAddedAgain(t *testing.T) {
 	l.beginDrain()
 	require.NoError(t, l.drain())
 }
+
+// ConnectInfo counts both gaps of a wallet that was added in an outage, of which a call for its last stay has taken
+// what was sent since.
+func TestGapsOfAWalletThatWasAddedAgainAreCounted(t *testing.T) {
+	b := newBlockRig(t, 1)
+	b.ends(b.starts())
+	w := b.ws[0]
+	b.hist.Lock()
+	w.connect, w.missing = 0, time.Now() // as if it were new
+	w.wasEmptied()
+	b.hist.Unlock()
+	p := b.connects(false, time.Now())
+	require.Len(t, b.told(), 2)
+	require.EqualValues(t, 2, p.gaps.Load())
+}

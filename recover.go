@@ -91,18 +91,22 @@ func (r *recovery) join(w *watch) {
 	r.tasks.add(recoverTask{w: w, epoch: l.epoch.Load()}, time.Time{})
 }
 
-// joins begins an episode of a wallet that is new to a running stream. hist is held.
-func (r *recovery) joins(w *watch) {
+// joins begins an episode of a wallet that is new to a running stream, and returns
+// how many gaps it has told. hist is held.
+func (r *recovery) joins(w *watch) (gaps int64) {
 	added, now := w.missing, time.Now()
 	w.episode++
 	w.connect++
 	w.gapIn, w.begins, w.excused, w.missing = w.episode, true, true, now
 	r.l.gap(Gap{Coin: w.coin, Since: now, Reason: GapStart})
-	if w.emptied > 0 && !added.IsZero() { // by a call for its last stay, since it was added
-		w.episode++
-		w.gapIn, w.begins = w.episode, false
-		r.l.gap(Gap{Coin: w.coin, Since: added, Reason: GapUnknown})
+	if w.emptied == 0 || added.IsZero() {
+		return 1
 	}
+	// A call for its last stay has taken what was sent since it was added.
+	w.episode++
+	w.gapIn, w.begins = w.episode, false
+	r.l.gap(Gap{Coin: w.coin, Since: added, Reason: GapUnknown})
+	return 2
 }
 
 // recover makes one wallet ready. leave tells that no call is under way for it
