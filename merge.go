@@ -36,7 +36,7 @@ func (r *recovery) merge(p *pass, w *watch, answer dequeued, asked turn, unbroke
 	switch {
 	case asked.chain != l.chainHold || l.chainHold != p.chainHold: // a refill opens it when its own answer has come
 	case p.first && !l.single && !l.s.cfg.noBacklog: // the queues' backlogs begin at different blocks: all have to be read
-		if l.chain.droppedAt.IsZero() {
+		if l.chainDropsSince().IsZero() {
 			l.chainLog.EndDoubt()
 		}
 	case chainProven || p.common.Load():
@@ -274,7 +274,7 @@ func (r *recovery) tell(p *pass, w *watch, reason GapReason, chainWide bool) {
 		since = p.since
 	}
 	if chainWide {
-		since = r.l.chainSince(since)
+		since = r.l.chainMissingSince(since)
 	}
 	r.l.gap(Gap{Coin: w.coin, ChainWide: r.l.single || chainWide, Since: since, Reason: reason})
 	w.missing = time.Now() // what was before that is told

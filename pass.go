@@ -69,7 +69,7 @@ func (r *recovery) begin(p *pass, ws []*watch) {
 		}
 		r.beginWallet(w)
 	}
-	p.since = l.chainSince(p.since)
+	p.since = l.chainMissingSince(p.since)
 	switch { // after the wallets, which note their places in the chain's history
 	case !l.single && !l.chain.lane.Overflow():
 		l.holdChain()
@@ -212,7 +212,7 @@ func (r *recovery) overdue(p *pass, ws []*watch) {
 		p.gaps.Add(1)
 		since := p.since
 		if unproven {
-			since = l.chainSince(since)
+			since = l.chainMissingSince(since)
 		}
 		l.gap(Gap{ChainWide: unproven, Since: since, Reason: GapUnknown})
 	}
@@ -250,7 +250,7 @@ func (r *recovery) witness(p *pass, ws []*watch) {
 	p.common.Store(true)
 	p.gaps.Add(1)
 	l.hist.Lock()
-	gap.Since = l.chainSince(gap.Since)
+	gap.Since = l.chainMissingSince(gap.Since)
 	for _, w := range ws {
 		r.coverBy(p, w, gap.Reason == GapRestart || l.cfg.DequeCap < 0)
 		w.begins = p.first
@@ -372,7 +372,8 @@ func (r *recovery) passed(p *pass) {
 	l.hist.Lock()
 	if !p.proven.Load() && !p.common.Load() && !r.refills(p) {
 		p.gaps.Add(1)
-		l.gap(Gap{ChainWide: true, Since: l.chainSince(p.since), Reason: GapUnknown}) // no answer has shown all of the chain's
+		// No answer has shown all of the chain's.
+		l.gap(Gap{ChainWide: true, Since: l.chainMissingSince(p.since), Reason: GapUnknown})
 	}
 	switch { // a refill opens what it holds itself
 	case l.single && p.wallets == 0:
@@ -431,7 +432,7 @@ func (r *recovery) tellOutage(since time.Time) {
 	l := r.l
 	l.hist.Lock()
 	defer l.hist.Unlock()
-	since = l.chainSince(since)
+	since = l.chainMissingSince(since)
 	p := &pass{since: since}
 	for _, w := range l.allWatches() {
 		r.coverBy(p, w, true)

@@ -324,9 +324,9 @@ func (l *link) chainDropsSince() time.Time {
 	return since
 }
 
-// chainSince is since when the chain's may be missing that are missing since that
+// chainMissingSince is since when the chain's may be missing that are missing since that
 // time, or since its lane dropped what a refill is still to bring. hist is held.
-func (l *link) chainSince(since time.Time) time.Time {
+func (l *link) chainMissingSince(since time.Time) time.Time {
 	if l.chain.refilling && l.chain.missing.Before(since) {
 		return l.chain.missing
 	}
