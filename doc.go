@@ -63,8 +63,11 @@
 // missed, and keeps only the last 100 updates of a wallet, in memory. A
 // websocket stream reads those after every connect. After the first one they
 // may be events that an earlier stream, or the process before a restart, has
-// handled already. Where events may be missing all the same, the stream calls
-// [Hooks].OnGap: a service then reads the requests that it waits for by RPC.
+// handled already. Until then a wallet's live events wait, so that they keep
+// their order; a manager's chain-wide ones wait for one wallet's queue or, after
+// its first connect, for all of them. Where events may be missing all the same,
+// the stream calls [Hooks].OnGap: a service then reads the requests that it
+// waits for by RPC.
 //
 // # Payment requests and payments
 //
